@@ -1,0 +1,1 @@
+//! The FreeSWITCH event socket protocol, both ends.

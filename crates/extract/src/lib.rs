@@ -1,0 +1,1 @@
+//! The events of each kind of switch, turned into the guard's observations.

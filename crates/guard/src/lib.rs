@@ -1,0 +1,1 @@
+//! The pure engine: observations in, verdicts out.

@@ -1,0 +1,1 @@
+//! Kernel sets over raw netlink: nftables and ipset.

@@ -1,0 +1,1 @@
+//! The guard and the only door of a voice switch.

@@ -1,0 +1,3 @@
+//! The program: see `switchward::cli`.
+
+fn main() {}

@@ -1,1 +1,3 @@
 //! The guard and the only door of a voice switch.
+
+pub mod config;

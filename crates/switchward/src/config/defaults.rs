@@ -1,0 +1,209 @@
+//! What holds when the file and the environment say nothing.
+//!
+//! The values of the predecessor's keys are the predecessor's, but for the central ban repository: it is off here,
+//! and no vendor's address is in it.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::model::{
+    Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
+    LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
+};
+use super::secret::Secret;
+
+impl Default for Config {
+    fn default() -> Self {
+        let security = Security::default();
+        let freeswitch = Freeswitch::default();
+        Self {
+            server: Server::default(),
+            switches: vec![Switch::of_security(&security, &freeswitch)],
+            freeswitch,
+            cache: Cache::default(),
+            security,
+            firewall: Firewall::default(),
+            store: Store { path: PathBuf::from("/var/lib/switchward/switchward.db") },
+            log: Log { level: LogLevel::Info, format: LogFormat::Auto },
+            guard: GuardLimits::default(),
+            api: Api::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Who may change state over HTTP: both lists together, and loopback alone when both are empty.
+    pub fn api_allowed(&self) -> Vec<IpNet> {
+        let both: Vec<IpNet> =
+            self.security.chandaemon.allowed_api_ips.iter().chain(&self.api.allowed_ips).copied().collect();
+        if both.is_empty() { loopback() } else { both }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".into(),
+            port: 8088,
+            log_requests: true,
+            log_responses: false,
+            pprof_enabled: false,
+            pprof_addr: SocketAddr::from(([127, 0, 0, 1], 6060)),
+        }
+    }
+}
+
+impl Default for Switch {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kind: SwitchKind::Freeswitch,
+            host: "127.0.0.1".into(),
+            port: 8021,
+            password: Secret::from(FACTORY_PASSWORD),
+            password_file: None,
+            default_domain: String::new(),
+        }
+    }
+}
+
+impl Switch {
+    /// The one switch of a configuration without `[[switch]]`.
+    pub(super) fn of_security(security: &Security, freeswitch: &Freeswitch) -> Self {
+        Self {
+            name: "freeswitch".into(),
+            kind: SwitchKind::Freeswitch,
+            host: security.esl_host.clone(),
+            port: security.esl_port,
+            password: security.esl_password.clone(),
+            password_file: security.esl_password_file.clone(),
+            default_domain: freeswitch.default_domain.clone(),
+        }
+    }
+}
+
+impl Default for Freeswitch {
+    fn default() -> Self {
+        Self { default_domain: "example.com".into() }
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { enabled: true, security_ttl: minutes(5), cleanup_interval: minutes(5) }
+    }
+}
+
+impl Default for Security {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            esl_host: "127.0.0.1".into(),
+            esl_port: 8021,
+            esl_password: Secret::from(FACTORY_PASSWORD),
+            esl_password_file: None,
+            esl_allowed_commands: ["status", "uptime", "version"].map(String::from).to_vec(),
+            max_failed_attempts: 5,
+            failed_attempts_window: minutes(10),
+            auto_block_enabled: true,
+            block_duration: minutes(60),
+            forgeable_ban_max: minutes(2),
+            whitelist_enabled: true,
+            whitelist_ttl: minutes(24 * 60),
+            auto_whitelist_on_success: true,
+            trusted_networks: vec![
+                v4([127, 0, 0, 0], 8),
+                v4([10, 0, 0, 0], 8),
+                v4([172, 16, 0, 0], 12),
+                v4([192, 168, 0, 0], 16),
+            ],
+            untrusted_networks: Vec::new(),
+            iptables_chain: "INPUT".into(),
+            ipset_name: "freeswitch-security".into(),
+            dry_run: false,
+            esl_log_level: LogLevel::Info,
+            reconnect_backoff: Duration::from_secs(5),
+            max_wrong_call_states: 5,
+            wrong_call_state_window: minutes(10),
+            chandaemon: Chandaemon::default(),
+            rate_limit: RateLimit::default(),
+        }
+    }
+}
+
+impl Default for Chandaemon {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            report_url: String::new(),
+            blocker_url: String::new(),
+            service_name: "switchward".into(),
+            report_timeout: Duration::from_secs(5),
+            allowed_api_ips: loopback(),
+        }
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            call_rate_limit: 20,
+            call_rate_interval: minutes(1),
+            registration_limit: 10,
+            registration_window: minutes(1),
+            auto_block_on_exceed: true,
+            block_duration: minutes(15),
+            whitelist_bypass: true,
+            cleanup_interval: minutes(5),
+        }
+    }
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        let ports = |first, last| PortRange { first, last };
+        Self {
+            mode: FirewallMode::Auto,
+            table: "switchward".into(),
+            sip_ports: vec![ports(5060, 5061), ports(5080, 5081), ports(5066, 5066), ports(7443, 7443)],
+            max_elements: 1_000_000,
+            conntrack: true,
+            on_exit: OnExit::Keep,
+            never_ban: Vec::new(),
+        }
+    }
+}
+
+impl Default for GuardLimits {
+    fn default() -> Self {
+        Self {
+            max_sources: 1_000_000,
+            max_registrations: 200_000,
+            wrong_call_state_block_duration: minutes(60),
+            untrusted_block_duration: minutes(60),
+            silence_alarm: minutes(5),
+        }
+    }
+}
+
+const fn minutes(count: u64) -> Duration {
+    Duration::from_secs(count * 60)
+}
+
+fn v4(address: [u8; 4], prefix: u8) -> IpNet {
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from(address), prefix))
+}
+
+fn loopback() -> Vec<IpNet> {
+    vec![
+        IpNet::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        IpNet::from(std::net::IpAddr::V6(Ipv6Addr::LOCALHOST)),
+    ]
+}
+
+/// What FreeSWITCH ships with.
+pub(super) const FACTORY_PASSWORD: &str = "ClueCon";

@@ -1,1 +1,25 @@
 //! The FreeSWITCH event socket protocol, both ends.
+//!
+//! The codec does no I/O and reads no clock: bytes are pushed in, views over the read buffer come out. It knows
+//! nothing of bans or users. Start with [`Decoder`] (what a server sends), [`EventView`] (one event) and
+//! [`Command`] (what a client sends); a server reads commands with [`CommandDecoder`] and answers with [`reply`] and
+//! [`EventWriter`]. Feature `tokio` adds a reconnecting client, a command pool
+//! and a server.
+//!
+//! The facts about the protocol come from captures of FreeSWITCH 1.11 in `testdata/captures/freeswitch`.
+
+mod block;
+mod buffer;
+pub mod command;
+pub mod encode;
+pub mod event;
+pub mod frame;
+pub mod percent;
+pub mod reply;
+pub mod value;
+
+pub use command::{Command, CommandDecoder, CommandError, CommandFrame, Subscription};
+pub use encode::EventWriter;
+pub use event::{EventError, EventView, Format};
+pub use frame::{DecodeError, Decoder, End, Frame, FrameKind, Limits};
+pub use value::Value;

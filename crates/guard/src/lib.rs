@@ -1,1 +1,29 @@
-//! The pure engine: observations in, verdicts out.
+//! The pure engine of Switchward: observations in, verdicts out.
+//!
+//! It owns the rules, the sliding windows, who is registered, the ledger of bans and the allow-list. It does no I/O, reads
+//! no clock, spawns nothing and knows no kind of switch: time is an argument, what a switch saw comes as an
+//! [`Observation`], and whoever mirrors the ledger is told by a [`ledger::Journal`]. Start with [`Guard::observe`].
+
+pub mod ban;
+pub mod counts;
+pub mod engine;
+pub mod ledger;
+mod names;
+pub mod observation;
+pub mod pattern;
+pub mod policy;
+pub mod source;
+mod standing;
+pub mod tally;
+pub mod time;
+pub mod verdict;
+mod window;
+
+pub use ban::{Allowed, Ban, Origin, Reason, Scope};
+pub use engine::{Guard, Limits, Refusal, Verdicts};
+pub use observation::{Evidence, Method, Observation, Transport, What};
+pub use policy::Policy;
+pub use source::{Source, Target};
+pub use tally::printable;
+pub use time::Time;
+pub use verdict::{Alert, AlertKind, Verdict};

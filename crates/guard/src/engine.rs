@@ -1,0 +1,516 @@
+//! The engine: an observation in, verdicts out.
+//!
+//! Start with [`Guard::observe`]. It is called inline by whoever reads a switch, from any thread: the state is split into
+//! shards by source, each behind a short lock; nothing waits and nothing is allocated unless a verdict is made. The order of
+//! judgement: count, then ask whether the rule fires, then who must be spared, then what the evidence allows.
+
+use crate::ban::{Ban, Origin, Reason, Scope};
+use crate::counts::Counts;
+use crate::ledger::{AllowedBy, Entered, Journal, Ledger};
+use crate::names::Names;
+use crate::observation::{Evidence, Method, Observation, What};
+use crate::policy::{Applies, Policy, Rule, Signal, Subject, UNTRUSTED_DOMAIN, number};
+use crate::source::{Source, Target};
+use crate::standing::Standings;
+use crate::tally::{Key, Measure, Record, Strike, Tallies, printable};
+use crate::time::Time;
+use crate::verdict::{Alert, AlertKind, Verdict};
+use crate::window::{Tick, ticks};
+use ahash::RandomState;
+use arc_swap::ArcSwap;
+use arrayvec::ArrayVec;
+use ipnet::IpNet;
+use parking_lot::Mutex;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod look;
+mod orders;
+
+pub use look::{Explanation, RuleRecord, State};
+pub use orders::Refusal;
+
+/// The verdicts on one observation; nearly always none.
+pub type Verdicts = ArrayVec<Verdict, 4>;
+
+/// How much the guard may keep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Windows kept at most, over all rules and sources.
+    pub windows: usize,
+    /// Registrations kept at most.
+    pub registrations: usize,
+    /// Bans, and allow entries, kept at most.
+    pub bans: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { windows: 1_000_000, registrations: 200_000, bans: 1_000_000 }
+    }
+}
+
+/// The guard: rules, windows, registrations and the ledger.
+pub struct Guard {
+    shards: Box<[Mutex<Shard>]>,
+    policy: ArcSwap<Compiled>,
+    ledger: Ledger,
+    counts: Counts,
+    hasher: RandomState,
+}
+
+pub(crate) struct Shard {
+    tallies: Tallies,
+    standings: Standings,
+    names: Names,
+}
+
+/// The policy, and what is worked out from it once.
+pub(crate) struct Compiled {
+    policy: Policy,
+    rules: Vec<Rule>,
+    /// Window of each rule in ticks.
+    spans: Vec<u32>,
+}
+
+impl Compiled {
+    fn new(policy: Policy) -> Compiled {
+        let rules = policy.rules();
+        let spans = rules.iter().map(|rule| ticks(rule.limit.window)).collect();
+        Compiled { policy, rules, spans }
+    }
+
+    fn measure(&self, rule: usize) -> Measure {
+        Measure { span: self.spans[rule], keep: self.rules[rule].limit.threshold }
+    }
+
+    fn is_out_of_reach(&self, ip: IpAddr) -> bool {
+        let nets = self.policy.trusted.iter().chain(&self.policy.protected);
+        nets.into_iter().any(|net| net.contains(&ip))
+    }
+
+    fn switch(&self, number: u16) -> &str {
+        self.policy.switches.get(usize::from(number)).map_or("", String::as_str)
+    }
+}
+
+/// Shards: enough that two switches' readers seldom meet.
+const SHARDS: usize = 16;
+/// Names kept in each shard.
+const NAMES: usize = 4096;
+/// Slots that each observation sweeps.
+const SWEEP: usize = 2;
+/// How long after a ban its source may still be heard: events on their way, and calls given up 10 s after the INVITE.
+const STILL_HEARD: Duration = Duration::from_secs(15);
+
+impl Guard {
+    /// A guard with an empty ledger. `seed` keys the hashes: random in production, fixed in tests.
+    pub fn new(policy: Policy, limits: Limits, seed: [u64; 4], journal: Journal) -> Guard {
+        let hasher = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
+        let shard = || {
+            Mutex::new(Shard {
+                tallies: Tallies::new(limits.windows / SHARDS, hasher.clone()),
+                standings: Standings::new(limits.registrations / SHARDS, hasher.clone()),
+                names: Names::new(NAMES, hasher.clone()),
+            })
+        };
+        Guard {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            policy: ArcSwap::from_pointee(Compiled::new(policy)),
+            ledger: Ledger::new(limits.bans, hasher.clone(), journal),
+            counts: Counts::default(),
+            hasher,
+        }
+    }
+
+    /// The bans and the allow-list.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Policy {
+        self.policy.load().policy.clone()
+    }
+
+    /// Replaces the policy. Windows keep what they have counted.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(Compiled::new(policy)));
+    }
+
+    fn shard(&self, source: Source) -> &Mutex<Shard> {
+        &self.shards[(self.hasher.hash_one(source) >> 32) as usize % SHARDS]
+    }
+
+    /// Judges one observation, made at `now`.
+    pub fn observe(&self, seen: &Observation<'_>, now: Time) -> Verdicts {
+        let mut verdicts = Verdicts::new();
+        self.counts.see(&seen.what, now);
+        let Some(ip) = seen.ip else {
+            self.counts.without_source.up();
+            return verdicts;
+        };
+        let source = Source::of(ip);
+        let seen = Seen { seen, ip, source, now };
+        match seen.seen.what {
+            What::AuthFailed(method) => self.auth_failed(&seen, method, &mut verdicts),
+            What::CallAbandoned => self.strike(&seen, &[Signal::CallAbandoned], &mut verdicts),
+            What::CallStarted { call, authenticated, .. } => {
+                self.call_started(&seen, call, &mut verdicts);
+                if authenticated {
+                    self.succeeded(&seen, &mut verdicts);
+                }
+            }
+            What::AuthSucceeded => self.succeeded(&seen, &mut verdicts),
+            What::Registered { expires } => self.registered(&seen, expires, &mut verdicts),
+            What::Unregistered | What::Expired => {
+                let mut shard = self.shard(source).lock();
+                shard.standings.unbind(source, seen.seen.user, seen.seen.domain);
+            }
+            What::Challenged
+            | What::StaleNonce
+            | What::Refused
+            | What::CallAnswered { .. }
+            | What::CallEnded { .. }
+            | What::Heartbeat
+            | What::SwitchStarted
+            | What::SwitchStopping => {}
+        }
+        for verdict in &verdicts {
+            if matches!(verdict, Verdict::Alert(_)) {
+                self.counts.alerts.up();
+            }
+        }
+        verdicts
+    }
+
+    fn auth_failed(&self, seen: &Seen<'_>, method: Method, verdicts: &mut Verdicts) {
+        let signals: &[Signal] = if method == Method::Register {
+            &[Signal::AuthFailed, Signal::Registration]
+        } else {
+            &[Signal::AuthFailed]
+        };
+        self.strike(seen, signals, verdicts);
+        self.untrusted(seen, verdicts);
+    }
+
+    fn call_started(&self, seen: &Seen<'_>, call: &[u8], verdicts: &mut Verdicts) {
+        self.strike(seen, &[Signal::Call], verdicts);
+        let Some(pattern) = self.untrusted(seen, verdicts) else { return };
+        if !self.policy.load().policy.enforce {
+            return;
+        }
+        self.counts.hang_ups.up();
+        verdicts.push(Verdict::HangUp {
+            switch: seen.seen.switch,
+            call: printable(call),
+            cause: "CALL_REJECTED",
+            why: format!("the call names the untrusted domain {} ({pattern})", printable(seen.seen.domain)),
+            source: seen.source,
+        });
+    }
+
+    /// Bans a source whose call or failed registration names an untrusted domain; tells the pattern.
+    ///
+    /// `None` when the domain is not untrusted, or the source is out of reach.
+    fn untrusted(&self, seen: &Seen<'_>, verdicts: &mut Verdicts) -> Option<String> {
+        if seen.seen.domain.is_empty() {
+            return None;
+        }
+        let compiled = self.policy.load();
+        let configured =
+            compiled.policy.untrusted.iter().find(|pattern| pattern.matches(seen.seen.domain)).cloned();
+        let pattern = configured.or_else(|| self.ledger.matching_pattern(seen.seen.domain))?.to_string();
+        if self.is_untouchable(&compiled, seen) {
+            self.counts.spared.up();
+            return None;
+        }
+        if self.ledger.banned(seen.ip, seen.seen.port, seen.now).is_none() {
+            let registered = self.shard(seen.source).lock().standings.phones(seen.source, seen.now) > 0;
+            let order = Order {
+                target: Target::Host(seen.source),
+                ban: compiled.policy.untrusted_ban,
+                scope: Scope::All,
+                bans: true,
+                evidence: seen.seen.evidence,
+            };
+            let reason = || {
+                let what = format!("requests that name an untrusted domain ({pattern})");
+                let switch = compiled.switch(seen.seen.switch);
+                Some(Reason::counted(UNTRUSTED_DOMAIN, &what, seen.seen.evidence, seen.record(), switch))
+            };
+            self.sentence(&compiled, seen, &order, registered, reason, verdicts);
+        }
+        Some(pattern)
+    }
+
+    fn registered(&self, seen: &Seen<'_>, expires: u32, verdicts: &mut Verdicts) {
+        self.strike(seen, &[Signal::Registration], verdicts);
+        let Observation { user, domain, .. } = *seen.seen;
+        let lifetime = Duration::from_secs(u64::from(expires));
+        self.shard(seen.source).lock().standings.bind(seen.source, user, domain, lifetime, seen.now);
+        self.succeeded(seen, verdicts);
+    }
+
+    /// Right credentials: an allow entry, or an alarm when they come after many wrong ones.
+    fn succeeded(&self, seen: &Seen<'_>, verdicts: &mut Verdicts) {
+        let compiled = self.policy.load();
+        let policy = &compiled.policy;
+        if policy.allow && policy.allow_on_success && !compiled.is_out_of_reach(seen.ip) {
+            let Observation { user, domain, .. } = *seen.seen;
+            let entry = self.ledger.succeeded(seen.ip, user, domain, policy.allow_ttl, seen.now);
+            verdicts.extend(entry.map(Verdict::Allow));
+        }
+        if let Some(standing) = self.ledger.standing(seen.ip, seen.seen.port, seen.now)
+            && standing.ban.reason.rule.starts_with("failed-registrations")
+            && standing.report_once(AlertKind::Compromise)
+        {
+            verdicts.push(Verdict::Alert(Alert {
+                kind: AlertKind::Compromise,
+                source: seen.source,
+                text: format!(
+                    "{} logged in as {} after {}: its password was probably found; change it",
+                    seen.source,
+                    printable(seen.seen.user),
+                    standing.ban.reason.text
+                ),
+            }));
+        }
+    }
+
+    /// Counts a strike under every rule of the signals, and judges those that fire.
+    fn strike(&self, seen: &Seen<'_>, signals: &[Signal], verdicts: &mut Verdicts) {
+        let compiled = self.policy.load();
+        if let Some(standing) = self.ledger.standing(seen.ip, seen.seen.port, seen.now) {
+            self.heard_while_banned(seen, &standing, verdicts);
+            return;
+        }
+        let mut fired: ArrayVec<(usize, Evidence), 3> = ArrayVec::new();
+        let registered = {
+            let mut shard = self.shard(seen.source).lock();
+            shard.tallies.sweep(Tick::of(seen.now), SWEEP, &compiled.spans);
+            let registered = shard.standings.phones(seen.source, seen.now) > 0;
+            let known = registered || self.ledger.allowed(seen.ip, seen.now).is_some();
+            for (index, rule) in compiled
+                .rules
+                .iter()
+                .enumerate()
+                .filter(|(_, rule)| rule.enabled && signals.contains(&rule.signal))
+            {
+                if let Some(evidence) = shard.count(&compiled, index, rule, seen, known) {
+                    _ = fired.try_push((index, evidence));
+                }
+            }
+            registered
+        };
+        for (index, evidence) in fired {
+            let rule = &compiled.rules[index];
+            let key = seen.key(index as u8, rule.subject);
+            let target = match rule.subject {
+                Subject::Source => Target::Host(seen.source),
+                Subject::Port => Target::port(seen.ip, seen.seen.port),
+            };
+            let order = Order { target, ban: rule.limit.ban, scope: rule.scope, bans: rule.bans, evidence };
+            let reason = || {
+                let shard = self.shard(seen.source).lock();
+                let record = shard.tallies.record(key, seen.now, compiled.spans[index], &shard.names)?;
+                Some(Reason::counted(
+                    rule.name,
+                    rule.what,
+                    evidence,
+                    record,
+                    compiled.switch(seen.seen.switch),
+                ))
+            };
+            if self.sentence(&compiled, seen, &order, registered, reason, verdicts) {
+                self.shard(seen.source).lock().tallies.forget(key);
+            }
+        }
+    }
+
+    /// Whether nothing that a source does may ban it: trusted, protected, or allowed by an operator.
+    fn is_untouchable(&self, compiled: &Compiled, seen: &Seen<'_>) -> bool {
+        compiled.is_out_of_reach(seen.ip)
+            || self.ledger.allowed(seen.ip, seen.now) == Some(AllowedBy::Operator)
+    }
+
+    /// The last questions before a ban: who is spared, and what the evidence allows. True when the strikes are spent.
+    fn sentence(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        order: &Order,
+        registered: bool,
+        reason: impl FnOnce() -> Option<Reason>,
+        verdicts: &mut Verdicts,
+    ) -> bool {
+        let policy = &compiled.policy;
+        let forgeable = order.evidence == Evidence::Forgeable;
+        let trusted = || registered || self.ledger.allowed(seen.ip, seen.now).is_some();
+        if self.is_untouchable(compiled, seen) || (forgeable && trusted()) {
+            self.counts.spared.up();
+            return false;
+        }
+        let Some(reason) = reason() else { return false };
+        let length = if forgeable { order.ban.min(policy.forgeable_max) } else { order.ban };
+        let scope = if forgeable { Scope::Sip } else { order.scope };
+        let until = Some(seen.now + length);
+        let ban = Ban { target: order.target, scope, since: seen.now, until, origin: Origin::Guard, reason };
+        if !policy.enforce || !order.bans {
+            self.counts.would_ban.up();
+            verdicts.push(Verdict::WouldBan(Arc::new(ban)));
+            return true;
+        }
+        match self.ledger.ban(ban, seen.now) {
+            Entered::Made(ban) => {
+                self.counts.banned(order.evidence);
+                verdicts.push(Verdict::Ban(ban));
+                true
+            }
+            Entered::Stands(_) => true,
+            Entered::Full => {
+                self.counts.ledger_full.up();
+                verdicts.push(Verdict::Alert(Alert {
+                    kind: AlertKind::LedgerFull,
+                    source: seen.source,
+                    text: format!(
+                        "{} should be banned, but the ledger is full; raise firewall.max_elements",
+                        seen.source
+                    ),
+                }));
+                false
+            }
+        }
+    }
+
+    fn heard_while_banned(
+        &self,
+        seen: &Seen<'_>,
+        standing: &crate::ledger::Standing,
+        verdicts: &mut Verdicts,
+    ) {
+        self.counts.heard_while_banned.up();
+        let since = seen.now.since(standing.ban.since);
+        if since > STILL_HEARD
+            && self.policy.load().policy.enforce
+            && standing.report_once(AlertKind::NotEnforced)
+        {
+            verdicts.push(Verdict::Alert(Alert {
+                kind: AlertKind::NotEnforced,
+                source: seen.source,
+                text: format!(
+                    "{} is still heard {} after it was banned: the kernel does not drop its packets; see `switchward status`",
+                    seen.source,
+                    crate::ban::span(since)
+                ),
+            }));
+        }
+    }
+
+    /// A switch listed its registrations: a phone is registered until `until`.
+    pub fn learn_registration(&self, ip: IpAddr, user: &[u8], domain: &[u8], until: Time, now: Time) {
+        let source = Source::of(ip);
+        self.shard(source).lock().standings.bind(source, user, domain, until.since(now), now);
+    }
+
+    /// Housekeeping, about once a second: what has run out is forgotten. Returns the bans that ended.
+    pub fn tick(&self, now: Time) -> Vec<Arc<Ban>> {
+        let compiled = self.policy.load();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.standings.sweep(now);
+            // All of it once in ten minutes, in small pieces.
+            let slots = shard.tallies.len() / 600 + 64;
+            shard.tallies.sweep(Tick::of(now), slots, &compiled.spans);
+        }
+        self.ledger.expire(now)
+    }
+}
+
+/// A ban to be made, before the evidence has had its say.
+struct Order {
+    target: Target,
+    ban: Duration,
+    scope: Scope,
+    bans: bool,
+    evidence: Evidence,
+}
+
+/// An observation whose source is known.
+struct Seen<'a> {
+    seen: &'a Observation<'a>,
+    ip: IpAddr,
+    source: Source,
+    now: Time,
+}
+
+impl Seen<'_> {
+    fn key(&self, rule: u8, subject: Subject) -> Key {
+        Key::new(rule, self.source, if subject == Subject::Port { self.seen.port } else { 0 })
+    }
+
+    fn record(&self) -> Record {
+        let one = |text: &[u8]| {
+            if text.is_empty() {
+                Vec::new()
+            } else {
+                vec![printable(&text[..text.len().min(crate::names::LONGEST_NAME)])]
+            }
+        };
+        Record {
+            count: 1,
+            first: self.now,
+            last: self.now,
+            users: one(self.seen.user),
+            domains: one(self.seen.domain),
+            agents: one(self.seen.agent),
+        }
+    }
+}
+
+impl Shard {
+    /// Counts a strike under a rule; its evidence when the rule fires.
+    ///
+    /// A rule that is not for this source counts all the same when it is one of the four that are shown.
+    fn count(
+        &mut self,
+        compiled: &Compiled,
+        index: usize,
+        rule: &Rule,
+        seen: &Seen<'_>,
+        known: bool,
+    ) -> Option<Evidence> {
+        let applies = match rule.applies {
+            Applies::Everyone => true,
+            Applies::Strangers => !known,
+            Applies::Known => known,
+        };
+        let shown = index <= usize::from(number::REGISTRATION_RATE);
+        if (!applies && !shown) || (rule.subject == Subject::Port && seen.seen.port == 0) {
+            return None;
+        }
+        let key = seen.key(index as u8, rule.subject);
+        let Observation { evidence, user, domain, agent, .. } = *seen.seen;
+        let strike = Strike { at: seen.now, evidence, user, domain, agent };
+        let measure = compiled.measure(index);
+        let count = self.tallies.strike(key, measure, &strike, &mut self.names, &compiled.spans);
+        if !applies || count < rule.limit.threshold {
+            return None;
+        }
+        Some(self.tallies.evidence(key, rule.limit.threshold))
+    }
+}
+
+/// Whether any of `nets` overlaps the target.
+fn overlapping<'a>(nets: impl IntoIterator<Item = &'a IpNet>, target: Target) -> Option<IpNet> {
+    nets.into_iter().find(|net| target.overlaps(net)).copied()
+}
+
+#[cfg(test)]
+mod tests;

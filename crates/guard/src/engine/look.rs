@@ -1,0 +1,138 @@
+//! What an operator may ask the engine: who failed how often, how full the tables are, and why an address is or is not banned.
+
+use super::Guard;
+use crate::ban::{Allowed, Ban};
+use crate::policy::{Signal, number};
+use crate::source::Source;
+use crate::tally::{Key, Record};
+use crate::time::Time;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one rule has counted against a source.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleRecord {
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What it counts, in the plural.
+    pub what: &'static str,
+    /// How many make it fire.
+    pub threshold: u32,
+    /// Its window.
+    pub window: Duration,
+    /// What it has counted.
+    pub record: Record,
+}
+
+/// All that is known of an address.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Explanation {
+    /// The source that the address belongs to.
+    pub source: Source,
+    /// The trusted or protected network that it is in.
+    pub out_of_reach: Option<IpNet>,
+    /// The ban that covers it.
+    pub ban: Option<Arc<Ban>>,
+    /// Bans of single ports of it.
+    pub ports: Vec<Arc<Ban>>,
+    /// The allow entry that covers it.
+    pub allowed: Option<Allowed>,
+    /// How many phones are registered from it.
+    pub phones: u32,
+    /// What was counted against it.
+    pub counted: Vec<RuleRecord>,
+}
+
+/// How full the engine's tables are.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct State {
+    /// Windows in use.
+    pub windows: usize,
+    /// Live windows that had to go because the table was full.
+    pub windows_evicted: u64,
+    /// Registrations known.
+    pub registrations: usize,
+    /// Registrations not kept because the table was full.
+    pub registrations_refused: u64,
+    /// Bytes held by windows and names.
+    pub bytes: usize,
+}
+
+impl Guard {
+    /// Failed authentications by source.
+    pub fn failed(&self, now: Time) -> Vec<(Source, Record)> {
+        self.records(number::FAILED, now)
+    }
+
+    /// Abandoned calls by source.
+    pub fn wrong_call_states(&self, now: Time) -> Vec<(Source, Record)> {
+        self.records(number::WRONG_CALL_STATE, now)
+    }
+
+    /// Calls, or registrations, by source within the window of their rate.
+    pub fn rate(&self, signal: Signal, now: Time) -> Vec<(Source, Record)> {
+        let rule = if signal == Signal::Call { number::CALL_RATE } else { number::REGISTRATION_RATE };
+        self.records(rule, now)
+    }
+
+    fn records(&self, rule: u8, now: Time) -> Vec<(Source, Record)> {
+        let span = self.policy.load().spans[usize::from(rule)];
+        let mut out = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            shard.tallies.records(rule, now, span, &shard.names, &mut out);
+        }
+        out
+    }
+
+    /// All that is known of an address.
+    pub fn explain(&self, ip: IpAddr, now: Time) -> Explanation {
+        let compiled = self.policy.load();
+        let policy = &compiled.policy;
+        let source = Source::of(ip);
+        let ports = self.ledger.bans(now).into_iter().filter(
+            |ban| matches!(ban.target, crate::source::Target::Port(other, _) if Source::of(other) == source),
+        );
+        let shard = self.shard(source).lock();
+        let counted = compiled.rules.iter().enumerate().filter_map(|(index, rule)| {
+            let record = shard.tallies.record(
+                Key::new(index as u8, source, 0),
+                now,
+                compiled.spans[index],
+                &shard.names,
+            )?;
+            let (threshold, window) = (rule.limit.threshold, rule.limit.window);
+            Some(RuleRecord { rule: rule.name, what: rule.what, threshold, window, record })
+        });
+        Explanation {
+            source,
+            out_of_reach: policy
+                .trusted
+                .iter()
+                .chain(&policy.protected)
+                .find(|net| net.contains(&ip))
+                .copied(),
+            ban: self.ledger.banned(ip, 0, now),
+            ports: ports.collect(),
+            allowed: self.ledger.allow_entry(crate::source::Target::host(ip), now),
+            phones: shard.standings.phones(source, now),
+            counted: counted.collect(),
+        }
+    }
+
+    /// How full the tables are.
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            state.windows += shard.tallies.len();
+            state.windows_evicted += shard.tallies.evicted();
+            state.registrations += shard.standings.len();
+            state.registrations_refused += shard.standings.refused();
+            state.bytes += shard.tallies.bytes() + shard.names.bytes();
+        }
+        state
+    }
+}

@@ -1,0 +1,165 @@
+//! What an operator may order: bans and allow entries by hand, and lifting them.
+//!
+//! An order enters the ledger where verdicts do. It is refused, with the reason, when it would hit a trusted network or the
+//! operator's own address, or contradict an entry that stands.
+
+use super::{Guard, overlapping};
+use crate::ban::{Allowed, Ban, Origin, Reason, Scope};
+use crate::ledger::Entered;
+use crate::policy::number;
+use crate::source::Target;
+use crate::tally::{Key, printable};
+use crate::time::Time;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why an order was refused.
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The target overlaps a trusted network.
+    #[error("{target} is in the trusted network {net}; take it out of security.trusted_networks first")]
+    Trusted {
+        /// What should have been banned.
+        target: Target,
+        /// The network.
+        net: ipnet::IpNet,
+    },
+    /// The target overlaps an address of the operator or of the switch.
+    #[error(
+        "{target} holds {net}, an address of an operator or of the switch; banning it would lock you out"
+    )]
+    Protected {
+        /// What should have been banned.
+        target: Target,
+        /// The network.
+        net: ipnet::IpNet,
+    },
+    /// The target is on the allow-list by an operator's order.
+    #[error("{target} is on the allow-list ({entry}); remove it there first")]
+    AllowListed {
+        /// What should have been banned.
+        target: Target,
+        /// The entry.
+        entry: Target,
+    },
+    /// A network that is banned covers the target that should be allowed.
+    #[error("{net} is banned and covers {target}; lift that ban first")]
+    Covered {
+        /// What should have been allowed.
+        target: Target,
+        /// The banned network.
+        net: Target,
+    },
+    /// An allow entry for one port.
+    #[error("{0} names a port; an allow entry is for an address or a network")]
+    Port(Target),
+    /// The ledger is full.
+    #[error("the ledger is full; raise firewall.max_elements or lift bans")]
+    Full,
+}
+
+impl Guard {
+    /// Bans a target by hand for `ttl` (`None`: for good), on `text` grounds.
+    ///
+    /// An allow entry that a success made does not protect from an operator: it is removed.
+    ///
+    /// # Errors
+    /// When the target overlaps a trusted or protected network or an operator's allow entry.
+    pub fn order_ban(
+        &self,
+        target: Target,
+        ttl: Option<Duration>,
+        scope: Scope,
+        text: &str,
+        who: &str,
+        now: Time,
+    ) -> Result<Arc<Ban>, Refusal> {
+        let policy = self.policy.load();
+        if let Some(net) = overlapping(&policy.policy.trusted, target) {
+            return Err(Refusal::Trusted { target, net });
+        }
+        if let Some(net) = overlapping(&policy.policy.protected, target) {
+            return Err(Refusal::Protected { target, net });
+        }
+        if let Some(entry) = self.ledger.operator_allow_overlapping(target, now) {
+            return Err(Refusal::AllowListed { target, entry: entry.target });
+        }
+        let by = Origin::Operator(who.into());
+        if let Target::Host(_) = target {
+            self.ledger.disallow(target, by.clone());
+        }
+        let text = if text.is_empty() { "banned by hand" } else { text };
+        let reason = Reason::operator(&printable(text.as_bytes()), now);
+        let ban = Ban { target, scope, since: now, until: ttl.map(|ttl| now + ttl), origin: by, reason };
+        match self.ledger.ban(ban, now) {
+            Entered::Made(ban) | Entered::Stands(ban) => Ok(ban),
+            Entered::Full => Err(Refusal::Full),
+        }
+    }
+
+    /// Lifts the bans of a target and of all that lies within it, and forgets what led to them. Returns what stood.
+    pub fn order_lift(&self, target: Target, who: &str, now: Time) -> Vec<Arc<Ban>> {
+        let by = Origin::Operator(who.into());
+        let lifted = match target {
+            Target::Port(..) => self.ledger.lift(target, by, now).into_iter().collect(),
+            Target::Host(_) | Target::Net(_) => self.ledger.lift_within(&target.covers(), &by),
+        };
+        for target in lifted.iter().map(|ban| ban.target).chain([target]) {
+            self.forget_strikes(target);
+        }
+        lifted.into_iter().filter(|ban| ban.stands(now)).collect()
+    }
+
+    /// Allows a target for `ttl` (`None`: for good) and lifts the bans within it. Returns the entry and those bans.
+    ///
+    /// # Errors
+    /// When it is a port, or a banned network covers it.
+    pub fn order_allow(
+        &self,
+        target: Target,
+        ttl: Option<Duration>,
+        user: &str,
+        domain: &str,
+        who: &str,
+        now: Time,
+    ) -> Result<(Allowed, Vec<Arc<Ban>>), Refusal> {
+        if matches!(target, Target::Port(..)) {
+            return Err(Refusal::Port(target));
+        }
+        if let Some(ban) = self.ledger.covering(target, now) {
+            return Err(Refusal::Covered { target, net: ban.target });
+        }
+        let entry = Allowed {
+            target,
+            added: now,
+            until: ttl.map(|ttl| now + ttl),
+            last_seen: now,
+            user: printable(user.as_bytes()),
+            domain: printable(domain.as_bytes()),
+            origin: Origin::Operator(who.into()),
+        };
+        let lifted = self.ledger.allow(entry.clone());
+        for ban in &lifted {
+            self.forget_strikes(ban.target);
+        }
+        Ok((entry, lifted))
+    }
+
+    /// Removes the allow entry of a target; true when there was one.
+    pub fn order_disallow(&self, target: Target, who: &str) -> bool {
+        self.ledger.disallow(target, Origin::Operator(who.into())).is_some()
+    }
+
+    /// Forgets what was counted against a source.
+    fn forget_strikes(&self, target: Target) {
+        let Some(source) = target.source() else { return };
+        let mut shard = self.shard(source).lock();
+        let rules = self.policy.load().rules.len() as u8;
+        for rule in number::FAILED..rules {
+            shard.tallies.forget(Key::new(rule, source, 0));
+            if let Target::Port(_, port) = target {
+                shard.tallies.forget(Key::new(rule, source, port));
+            }
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Behaviour by behaviour: what the engine does with what a switch may see.
+
+use super::*;
+use crate::observation::Transport;
+use crate::pattern::DomainPattern;
+
+fn at(secs: f64) -> Time {
+    Time::from_micros(1_000_000_000_000_000 + (secs * 1e6) as u64)
+}
+
+fn guard(change: impl FnOnce(&mut Policy)) -> Guard {
+    let mut policy = Policy::default();
+    change(&mut policy);
+    Guard::new(policy, Limits::default(), [1, 2, 3, 4], Box::new(|_| ()))
+}
+
+fn from<'a>(ip: &str, what: What<'a>) -> Observation<'a> {
+    let evidence = match what {
+        What::AuthFailed(_) => Evidence::Likely,
+        What::Registered { .. } | What::AuthSucceeded => Evidence::Proven,
+        _ => Evidence::Forgeable,
+    };
+    Observation {
+        ip: Some(crate::source::fold(ip.parse().unwrap())),
+        port: 5060,
+        transport: Transport::Udp,
+        evidence,
+        user: b"1000",
+        domain: b"pbx.example",
+        agent: b"friendly-scanner",
+        ..Observation::of(0, what)
+    }
+}
+
+const FAILED: What<'_> = What::AuthFailed(Method::Register);
+const REGISTERED: What<'_> = What::Registered { expires: 3600 };
+const CALL: What<'_> = What::CallStarted { call: b"uuid", destination: b"100", authenticated: false };
+
+fn bans(verdicts: &Verdicts) -> Vec<Arc<Ban>> {
+    verdicts
+        .iter()
+        .filter_map(|verdict| if let Verdict::Ban(ban) = verdict { Some(ban.clone()) } else { None })
+        .collect()
+}
+
+/// The only ban among the verdicts of a run of observations, with the number of the observation that made it.
+fn first_ban(
+    guard: &Guard,
+    seen: &Observation<'_>,
+    times: impl IntoIterator<Item = f64>,
+) -> Option<(usize, Arc<Ban>)> {
+    times
+        .into_iter()
+        .enumerate()
+        .find_map(|(n, time)| bans(&guard.observe(seen, at(time))).pop().map(|ban| (n + 1, ban)))
+}
+
+#[test]
+fn five_failures_within_ten_minutes_are_a_ban_of_an_hour() {
+    let guard = guard(|_| ());
+    let (n, ban) =
+        first_ban(&guard, &from("198.51.100.1", FAILED), (0..9).map(|n| n as f64 * 100.0)).unwrap();
+    assert_eq!(n, 5);
+    assert_eq!(ban.target.to_string(), "198.51.100.1");
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(3600));
+    assert_eq!((ban.reason.evidence, ban.reason.count, ban.scope), (Evidence::Likely, 5, Scope::All));
+    assert_eq!(ban.reason.last.since(ban.reason.first), Duration::from_secs(400));
+    assert_eq!(
+        ban.reason.text,
+        "5 failed authentications within 6 min 40 s; accounts 1000; domains pbx.example; user agents friendly-scanner"
+    );
+}
+
+#[test]
+fn one_mistake_every_nine_minutes_is_never_a_ban() {
+    let guard = guard(|_| ());
+    assert_eq!(first_ban(&guard, &from("198.51.100.1", FAILED), (0..200).map(|n| n as f64 * 540.0)), None);
+}
+
+#[test]
+fn the_window_slides_and_ends_to_the_moment() {
+    let just_outside = guard(|_| ());
+    let seen = from("198.51.100.1", FAILED);
+    assert_eq!(first_ban(&just_outside, &seen, [0.0, 1.0, 2.0, 3.0, 600.0]), None);
+    let just_inside = guard(|_| ());
+    assert!(first_ban(&just_inside, &seen, [0.0, 1.0, 2.0, 3.0, 599.98]).is_some());
+}
+
+#[test]
+fn challenges_and_stale_nonces_are_no_strikes_however_many() {
+    let guard = guard(|_| ());
+    for what in [What::Challenged, What::StaleNonce, What::Refused] {
+        assert_eq!(first_ban(&guard, &from("198.51.100.1", what), (0..500).map(|n| n as f64 / 50.0)), None);
+    }
+    assert!(guard.failed(at(10.0)).is_empty());
+}
+
+#[test]
+fn ipv6_is_counted_by_its_64_and_mapped_ipv4_is_ipv4() {
+    let guard = guard(|_| ());
+    let mut banned = Vec::new();
+    for n in 1..=5 {
+        banned.extend(bans(&guard.observe(&from(&format!("2001:db8:0:1::{n}"), FAILED), at(n as f64))));
+    }
+    assert_eq!(banned[0].target.to_string(), "2001:db8:0:1::/64");
+    for n in 0..5 {
+        let text = if n % 2 == 0 { "::ffff:198.51.100.1" } else { "198.51.100.1" };
+        banned.extend(bans(&guard.observe(&from(text, FAILED), at(n as f64))));
+    }
+    assert_eq!(banned[1].target.to_string(), "198.51.100.1");
+}
+
+#[test]
+fn forgeable_strikes_ban_for_two_minutes_and_only_the_sip_ports() {
+    let guard = guard(|_| ());
+    let (n, ban) =
+        first_ban(&guard, &from("198.51.100.1", What::CallAbandoned), (0..9).map(f64::from)).unwrap();
+    assert_eq!(n, 5);
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(120));
+    assert_eq!((ban.scope, ban.reason.evidence), (Scope::Sip, Evidence::Forgeable));
+}
+
+#[test]
+fn forgeable_strikes_never_ban_a_source_with_a_registered_phone() {
+    let guard = guard(|policy| policy.allow_on_success = false);
+    guard.observe(&from("192.0.2.1", REGISTERED), at(0.0));
+    for what in [What::CallAbandoned, CALL] {
+        assert_eq!(
+            first_ban(&guard, &from("192.0.2.1", what), (1..500).map(|n| n as f64 / 10.0)),
+            None,
+            "{what:?}"
+        );
+    }
+    assert!(guard.counts().spared.value() > 100);
+    guard.observe(&from("192.0.2.1", What::Unregistered), at(60.0));
+    assert!(first_ban(&guard, &from("192.0.2.1", What::CallAbandoned), (61..70).map(f64::from)).is_some());
+}
+
+#[test]
+fn one_wrong_phone_among_registered_ones_loses_its_port_and_the_office_goes_on() {
+    let guard = guard(|_| ());
+    let office = "192.0.2.1";
+    for n in 0..49u16 {
+        guard.observe(
+            &Observation {
+                port: 10_000 + n,
+                user: format!("1{n:03}").as_bytes(),
+                ..from(office, REGISTERED)
+            },
+            at(0.0),
+        );
+    }
+    let wrong = Observation { port: 4444, ..from(office, FAILED) };
+    let (n, ban) = first_ban(&guard, &wrong, (1..30).map(|n| n as f64 * 30.0)).unwrap();
+    assert_eq!((n, ban.target.to_string()), (5, "192.0.2.1:4444".to_string()));
+    assert!(guard.ledger().banned("192.0.2.1".parse().unwrap(), 10_001, at(160.0)).is_none());
+}
+
+#[test]
+fn a_source_with_standing_that_keeps_guessing_from_port_to_port_is_banned_whole() {
+    let guard = guard(|_| ());
+    guard.observe(&from("192.0.2.1", REGISTERED), at(0.0));
+    let mut banned = Vec::new();
+    for n in 0..50u16 {
+        banned.extend(bans(
+            &guard.observe(&Observation { port: 2000 + n, ..from("192.0.2.1", FAILED) }, at(f64::from(n))),
+        ));
+    }
+    assert_eq!(banned.len(), 1);
+    assert_eq!(banned[0].target.to_string(), "192.0.2.1");
+    assert_eq!(banned[0].reason.count, 50);
+}
+
+#[test]
+fn trusted_protected_and_operator_allowed_sources_are_never_banned() {
+    let guard = guard(|policy| policy.protected = vec!["203.0.113.7/32".parse().unwrap()]);
+    guard.order_allow("198.51.100.9".parse().unwrap(), None, "", "", "me", at(0.0)).unwrap();
+    for address in ["10.1.2.3", "203.0.113.7", "198.51.100.9", "127.0.0.1", "::ffff:192.168.1.1"] {
+        assert_eq!(first_ban(&guard, &from(address, FAILED), (0..100).map(f64::from)), None, "{address}");
+    }
+    assert_eq!(guard.failed(at(100.0)).len(), 5, "but what they do is shown");
+    assert_eq!(guard.failed(at(100.0))[0].1.count, 100);
+}
+
+#[test]
+fn the_call_that_exceeds_the_rate_bans_for_the_rates_own_time() {
+    let guard = guard(|policy| policy.forgeable_max = Duration::from_secs(86_400));
+    let (n, ban) = first_ban(&guard, &from("198.51.100.1", CALL), (0..40).map(f64::from)).unwrap();
+    assert_eq!(n, 21);
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(900));
+    assert_eq!(first_ban(&guard, &from("198.51.100.2", CALL), (0..400).map(|n| n as f64 * 3.01)), None);
+}
+
+#[test]
+fn a_registered_or_allowed_source_passes_the_rates_unless_told_otherwise() {
+    let bypass = guard(|_| ());
+    bypass.observe(&from("192.0.2.1", REGISTERED), at(0.0));
+    assert_eq!(first_ban(&bypass, &from("192.0.2.1", REGISTERED), (0..40).map(|n| n as f64 / 10.0)), None);
+    let strict = guard(|policy| policy.rates_bypass = false);
+    let (n, ban) =
+        first_ban(&strict, &from("192.0.2.1", REGISTERED), (0..40).map(|n| n as f64 / 10.0)).unwrap();
+    assert_eq!(
+        (n, ban.reason.rule.as_str(), ban.reason.evidence),
+        (11, "registration-rate", Evidence::Proven)
+    );
+}
+
+#[test]
+fn a_rate_that_should_only_alert_says_what_it_would_have_done() {
+    let guard = guard(|policy| policy.rates_ban = false);
+    let mut would = 0;
+    for n in 0..42 {
+        let verdicts = guard.observe(&from("198.51.100.1", CALL), at(n as f64 / 10.0));
+        assert!(bans(&verdicts).is_empty());
+        would += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::WouldBan(_))).count();
+    }
+    assert_eq!((would, guard.counts().would_ban.value()), (2, 2));
+}
+
+#[test]
+fn nothing_is_banned_or_hung_up_while_enforcing_is_off() {
+    let guard = guard(|policy| {
+        policy.enforce = false;
+        policy.untrusted = vec![DomainPattern::new("pbx.example").unwrap()];
+    });
+    for n in 0..20 {
+        for what in [FAILED, CALL, What::CallAbandoned] {
+            let verdicts = guard.observe(&from("198.51.100.1", what), at(n as f64));
+            assert!(
+                !verdicts.iter().any(|verdict| matches!(verdict, Verdict::Ban(_) | Verdict::HangUp { .. }))
+            );
+        }
+    }
+    assert!(guard.counts().would_ban.value() > 0);
+    assert_eq!(guard.ledger().sizes().0, 0);
+}
+
+#[test]
+fn an_untrusted_domain_bans_at_once_and_hangs_the_call_up() {
+    let guard = guard(|policy| policy.untrusted = vec![DomainPattern::new("*.evil.example").unwrap()]);
+    let failed = Observation { domain: b"sip.EVIL.example", ..from("198.51.100.1", FAILED) };
+    let ban = bans(&guard.observe(&failed, at(0.0))).pop().unwrap();
+    assert_eq!(
+        (ban.reason.rule.as_str(), ban.until.unwrap().since(ban.since)),
+        (UNTRUSTED_DOMAIN, Duration::from_secs(3600))
+    );
+    let call = Observation { domain: b"sip.evil.example", ..from("198.51.100.2", CALL) };
+    let verdicts = guard.observe(&call, at(0.0));
+    let ban = bans(&verdicts).pop().unwrap();
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(120), "forgeable");
+    assert!(verdicts.iter().any(
+        |verdict| matches!(verdict, Verdict::HangUp { call, cause: "CALL_REJECTED", .. } if call == "uuid")
+    ));
+    guard.ledger().add_pattern(DomainPattern::new("bad.example").unwrap());
+    let later = Observation { domain: b"bad.example", ..from("198.51.100.3", FAILED) };
+    assert_eq!(bans(&guard.observe(&later, at(1.0))).len(), 1);
+}
+
+#[test]
+fn a_success_allows_for_a_day_and_is_told_once() {
+    let guard = guard(|_| ());
+    let verdicts = guard.observe(&from("192.0.2.1", What::AuthSucceeded), at(0.0));
+    assert!(matches!(&verdicts[..], [Verdict::Allow(entry)] if entry.user == "1000"));
+    assert!(guard.observe(&from("192.0.2.1", REGISTERED), at(0.0)).is_empty());
+    assert_eq!(guard.ledger().allowed("192.0.2.1".parse().unwrap(), at(86_399.0)), Some(AllowedBy::Success));
+    assert_eq!(guard.ledger().allowed("192.0.2.1".parse().unwrap(), at(86_401.0)), None);
+}
+
+#[test]
+fn a_password_found_after_many_failures_is_an_alarm_and_no_way_out() {
+    let guard = guard(|_| ());
+    assert!(first_ban(&guard, &from("198.51.100.1", FAILED), (0..9).map(f64::from)).is_some());
+    let verdicts = guard.observe(&from("198.51.100.1", REGISTERED), at(10.0));
+    assert!(
+        matches!(&verdicts[..], [Verdict::Alert(alert)] if alert.kind == AlertKind::Compromise),
+        "{verdicts:?}"
+    );
+    assert!(guard.observe(&from("198.51.100.1", REGISTERED), at(11.0)).is_empty(), "told once");
+    assert!(guard.ledger().banned("198.51.100.1".parse().unwrap(), 0, at(12.0)).is_some());
+    assert_eq!(guard.ledger().allowed("198.51.100.1".parse().unwrap(), at(12.0)), None);
+}
+
+#[test]
+fn a_banned_source_that_is_still_heard_is_an_alarm() {
+    let guard = guard(|_| ());
+    let seen = from("198.51.100.1", FAILED);
+    first_ban(&guard, &seen, (0..5).map(f64::from)).unwrap();
+    assert!(guard.observe(&seen, at(10.0)).is_empty(), "events on their way");
+    let verdicts = guard.observe(&seen, at(30.0));
+    assert!(matches!(&verdicts[..], [Verdict::Alert(alert)] if alert.kind == AlertKind::NotEnforced));
+    assert!(guard.observe(&seen, at(31.0)).is_empty());
+    assert_eq!(guard.counts().heard_while_banned.value(), 3);
+}
+
+#[test]
+fn lifting_a_ban_forgets_what_led_to_it() {
+    let guard = guard(|_| ());
+    let seen = from("198.51.100.1", FAILED);
+    first_ban(&guard, &seen, (0..5).map(f64::from)).unwrap();
+    assert_eq!(guard.order_lift("198.51.100.1".parse().unwrap(), "me", at(6.0)).len(), 1);
+    assert_eq!(first_ban(&guard, &seen, (7..11).map(f64::from)), None, "four more are four");
+    assert!(first_ban(&guard, &seen, [11.5]).is_some());
+    for address in ["198.51.100.2", "198.51.100.3"] {
+        first_ban(&guard, &from(address, FAILED), (0..4).map(f64::from));
+        assert!(guard.order_lift(address.parse().unwrap(), "me", at(5.0)).is_empty());
+        assert_eq!(first_ban(&guard, &from(address, FAILED), (6..10).map(f64::from)), None);
+    }
+}
+
+#[test]
+fn orders_that_would_lock_somebody_out_are_refused() {
+    let guard = guard(|policy| policy.protected = vec!["203.0.113.7/32".parse().unwrap()]);
+    guard.order_allow("198.51.100.0/28".parse().unwrap(), None, "", "", "me", at(0.0)).unwrap();
+    let order = |text: &str| guard.order_ban(text.parse().unwrap(), None, Scope::All, "", "me", at(1.0));
+    assert!(matches!(order("10.0.0.1"), Err(Refusal::Trusted { .. })));
+    assert!(matches!(order("0.0.0.0/0"), Err(Refusal::Trusted { .. })));
+    assert!(matches!(order("203.0.113.0/24"), Err(Refusal::Protected { .. })));
+    assert!(matches!(order("198.51.100.3"), Err(Refusal::AllowListed { .. })));
+    assert!(matches!(order("198.51.100.0/24"), Err(Refusal::AllowListed { .. })));
+    let ban = order("198.51.100.128/25").unwrap();
+    assert_eq!((ban.until, ban.reason.rule.as_str()), (None, "operator"));
+    let allow = guard.order_allow("198.51.100.200".parse().unwrap(), None, "", "", "me", at(2.0));
+    assert!(matches!(allow, Err(Refusal::Covered { .. })));
+}
+
+#[test]
+fn an_office_that_comes_back_after_an_address_change_is_no_attack() {
+    let guard = guard(|policy| policy.allow_on_success = false);
+    for n in 0..30u16 {
+        let time = at(f64::from(n) / 10.0);
+        let user = format!("1{n:03}");
+        let phone =
+            |what| Observation { port: 20_000 + n, user: user.as_bytes(), ..from("192.0.2.50", what) };
+        for what in [What::StaleNonce, What::Challenged, What::AuthSucceeded, REGISTERED] {
+            assert!(bans(&guard.observe(&phone(what), time)).is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_is_known_of_an_address_is_told() {
+    let guard = guard(|_| ());
+    for n in 0..3 {
+        guard.observe(&from("198.51.100.1", FAILED), at(f64::from(n)));
+    }
+    let told = guard.explain("198.51.100.1".parse().unwrap(), at(4.0));
+    assert_eq!(
+        told.counted.iter().map(|record| (record.rule, record.record.count)).collect::<Vec<_>>(),
+        [("failed-registrations", 3), ("registration-rate", 3)]
+    );
+    assert!(told.ban.is_none() && told.allowed.is_none() && told.out_of_reach.is_none());
+    assert_eq!(guard.explain("10.0.0.1".parse().unwrap(), at(4.0)).out_of_reach, "10.0.0.0/8".parse().ok());
+}
+
+#[test]
+fn a_flood_of_sources_stays_within_the_cap() {
+    let limits = Limits { windows: 16_000, registrations: 1_000, bans: 1_000 };
+    let guard = Guard::new(Policy::default(), limits, [1, 2, 3, 4], Box::new(|_| ()));
+    for n in 0..300_000u32 {
+        let mut seen = from("198.51.100.1", FAILED);
+        seen.ip = Some(IpAddr::V4((0xc612_0000 + n).into()));
+        guard.observe(&seen, at(f64::from(n) / 10_000.0));
+    }
+    let state = guard.state();
+    assert!(state.windows <= 16_000 && state.windows_evicted > 100_000, "{state:?}");
+    assert!(state.bytes < 8_000_000, "{state:?}");
+}

@@ -1,0 +1,521 @@
+//! The ledger: the authoritative bans and allow-list, in memory.
+//!
+//! The store mirrors it and the kernel is a projection of it; neither is asked what holds. Every change goes through one
+//! lock and is told to the [`Journal`] while that lock is held, so whoever mirrors the ledger sees the changes in the order in
+//! which they happened. Verdicts and operators use the same entrance. Start with [`Ledger::ban`] and [`Ledger::allow`].
+
+use crate::ban::{Allowed, Ban, Origin};
+use crate::pattern::DomainPattern;
+use crate::source::{Source, Target, fold};
+use crate::time::Time;
+use crate::verdict::AlertKind;
+use ahash::RandomState;
+use arc_swap::ArcSwap;
+use hashbrown::HashMap;
+use ipnet::IpNet;
+use parking_lot::RwLock;
+use prefix_trie::joint::JointPrefixMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// A change of the ledger.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// A ban was made, extended or widened; it replaces an older one of the same target.
+    Banned(Arc<Ban>),
+    /// A ban was lifted, by whom.
+    Lifted(Arc<Ban>, Origin),
+    /// A ban ran out.
+    Expired(Arc<Ban>),
+    /// An allow entry was made, or replaces an older one of the same target.
+    Allowed(Arc<Allowed>),
+    /// An allow entry lasts longer because its source succeeded again; told now and then, not at every success.
+    Refreshed(Arc<Allowed>),
+    /// An allow entry was removed, by whom; `None` when it ran out.
+    Disallowed(Arc<Allowed>, Option<Origin>),
+    /// An untrusted-domain pattern was added.
+    PatternAdded(DomainPattern),
+    /// An untrusted-domain pattern was removed.
+    PatternRemoved(DomainPattern),
+}
+
+/// Whoever mirrors the ledger. Called under the ledger's lock: it must only pass the change on.
+pub type Journal = Box<dyn Fn(&Change) + Send + Sync>;
+
+/// What became of a ban.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Entered {
+    /// It stands now.
+    Made(Arc<Ban>),
+    /// One that is as strong stood already.
+    Stands(Arc<Ban>),
+    /// The ledger is full; nothing was changed.
+    Full,
+}
+
+/// On what ground a source is on the allow-list.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AllowedBy {
+    /// A success: trust that lowers some rules.
+    Success,
+    /// An operator: never banned.
+    Operator,
+}
+
+/// A ban that covers an address, and whether it has been reported as not holding.
+pub(crate) struct Standing {
+    pub(crate) ban: Arc<Ban>,
+    reported: Arc<AtomicU8>,
+}
+
+impl Standing {
+    /// True the first time it is called for this ban and this kind of alert.
+    pub(crate) fn report_once(&self, kind: AlertKind) -> bool {
+        let bit = 1 << kind as u8;
+        self.reported.fetch_or(bit, Relaxed) & bit == 0
+    }
+}
+
+struct HeldBan {
+    ban: Arc<Ban>,
+    reported: Arc<AtomicU8>,
+}
+
+struct HeldAllow {
+    entry: Arc<Allowed>,
+    /// Micros; what `entry.until` has grown to by successes. Zero is for good.
+    until: AtomicU64,
+    last_seen: AtomicU64,
+    /// Micros; the `until` that the journal was last told.
+    told: AtomicU64,
+}
+
+impl HeldAllow {
+    fn new(entry: Arc<Allowed>) -> HeldAllow {
+        let until = entry.until.map_or(0, Time::micros);
+        let last_seen = entry.last_seen.micros();
+        HeldAllow { entry, until: until.into(), last_seen: last_seen.into(), told: until.into() }
+    }
+
+    fn until(&self) -> Option<Time> {
+        match self.until.load(Relaxed) {
+            0 => None,
+            micros => Some(Time::from_micros(micros)),
+        }
+    }
+
+    fn stands(&self, now: Time) -> bool {
+        self.until().is_none_or(|until| until > now)
+    }
+
+    fn shown(&self) -> Allowed {
+        Allowed {
+            until: self.until(),
+            last_seen: Time::from_micros(self.last_seen.load(Relaxed)),
+            ..(*self.entry).clone()
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum List {
+    Bans,
+    Allows,
+}
+
+struct Inner {
+    bans: HashMap<Target, HeldBan, RandomState>,
+    ban_nets: JointPrefixMap<IpNet, ()>,
+    /// How many port bans there are, so that addresses without any skip the look-up.
+    ban_ports: usize,
+    allows: HashMap<Target, HeldAllow, RandomState>,
+    allow_nets: JointPrefixMap<IpNet, ()>,
+    expiry: BTreeSet<(Time, List, Target)>,
+}
+
+/// The bans and the allow-list.
+pub struct Ledger {
+    inner: RwLock<Inner>,
+    patterns: ArcSwap<Vec<DomainPattern>>,
+    journal: Journal,
+    capacity: usize,
+}
+
+impl Ledger {
+    /// An empty ledger with room for `capacity` bans.
+    pub fn new(capacity: usize, hasher: RandomState, journal: Journal) -> Ledger {
+        let inner = Inner {
+            bans: HashMap::with_hasher(hasher.clone()),
+            ban_nets: JointPrefixMap::new(),
+            ban_ports: 0,
+            allows: HashMap::with_hasher(hasher),
+            allow_nets: JointPrefixMap::new(),
+            expiry: BTreeSet::new(),
+        };
+        Ledger { inner: RwLock::new(inner), patterns: ArcSwap::default(), journal, capacity }
+    }
+
+    /// Fills the ledger with what a store kept; what has run out is left out. The journal is told nothing.
+    pub fn restore(&self, bans: Vec<Ban>, allows: Vec<Allowed>, patterns: Vec<DomainPattern>, now: Time) {
+        let mut inner = self.inner.write();
+        for ban in bans.into_iter().filter(|ban| ban.stands(now)) {
+            inner.put_ban(Arc::new(ban));
+        }
+        for entry in allows.into_iter().filter(|entry| entry.until.is_none_or(|until| until > now)) {
+            inner.put_allow(Arc::new(entry));
+        }
+        self.patterns.store(Arc::new(patterns));
+    }
+
+    /// Enters a ban. One made by the guard replaces only what is weaker; an operator's always replaces.
+    pub fn ban(&self, ban: Ban, now: Time) -> Entered {
+        let mut inner = self.inner.write();
+        let standing = inner.bans.get(&ban.target).filter(|held| held.ban.stands(now));
+        let mut ban = ban;
+        if let Some(held) = standing
+            && !ban.origin.is_operator()
+        {
+            if !ban.exceeds(&held.ban) {
+                return Entered::Stands(held.ban.clone());
+            }
+            // What is there already must not shrink: the longer time and the wider scope of both.
+            ban.scope = ban.scope.max(held.ban.scope);
+            ban.until = match (ban.until, held.ban.until) {
+                (Some(own), Some(theirs)) => Some(own.max(theirs)),
+                _ => None,
+            };
+            ban.since = held.ban.since;
+        } else if standing.is_none() && inner.bans.len() >= self.capacity && !ban.origin.is_operator() {
+            return Entered::Full;
+        }
+        let ban = Arc::new(ban);
+        inner.put_ban(ban.clone());
+        (self.journal)(&Change::Banned(ban.clone()));
+        Entered::Made(ban)
+    }
+
+    /// Lifts the ban of exactly this target.
+    pub fn lift(&self, target: Target, by: Origin, now: Time) -> Option<Arc<Ban>> {
+        let mut inner = self.inner.write();
+        let ban = inner.take_ban(target)?;
+        (self.journal)(&Change::Lifted(ban.clone(), by));
+        ban.stands(now).then_some(ban)
+    }
+
+    /// Lifts every ban that lies within `net`: the host's, its ports', networks inside.
+    pub fn lift_within(&self, net: &IpNet, by: &Origin) -> Vec<Arc<Ban>> {
+        let mut inner = self.inner.write();
+        let targets: Vec<Target> = match Target::net(*net) {
+            host @ Target::Host(_) if inner.ban_ports == 0 => vec![host],
+            _ => inner.bans.keys().filter(|target| net.contains(&target.covers())).copied().collect(),
+        };
+        let lifted: Vec<Arc<Ban>> = targets.into_iter().filter_map(|target| inner.take_ban(target)).collect();
+        for ban in &lifted {
+            (self.journal)(&Change::Lifted(ban.clone(), by.clone()));
+        }
+        lifted
+    }
+
+    /// The ban that covers an address (and port, when it is not 0): the host's, the port's or a network's.
+    pub fn banned(&self, ip: IpAddr, port: u16, now: Time) -> Option<Arc<Ban>> {
+        self.standing(ip, port, now).map(|standing| standing.ban)
+    }
+
+    pub(crate) fn standing(&self, ip: IpAddr, port: u16, now: Time) -> Option<Standing> {
+        self.inner.read().standing(ip, port, now)
+    }
+
+    /// A network ban that covers all of `target` and is not its own.
+    pub fn covering(&self, target: Target, now: Time) -> Option<Arc<Ban>> {
+        let inner = self.inner.read();
+        let nets = inner.ban_nets.cover(&target.covers());
+        nets.filter(|(net, ())| Target::Net(*net) != target)
+            .find_map(|(net, ())| inner.bans.get(&Target::Net(net)))
+            .filter(|held| held.ban.stands(now))
+            .map(|held| held.ban.clone())
+    }
+
+    /// Enters an allow entry of an operator and lifts the bans within it. Returns those.
+    pub fn allow(&self, entry: Allowed) -> Vec<Arc<Ban>> {
+        let net = entry.target.covers();
+        let by = entry.origin.clone();
+        let entry = Arc::new(entry);
+        {
+            let mut inner = self.inner.write();
+            inner.put_allow(entry.clone());
+            (self.journal)(&Change::Allowed(entry));
+        }
+        self.lift_within(&net, &by)
+    }
+
+    /// Removes the allow entry of exactly this target.
+    pub fn disallow(&self, target: Target, by: Origin) -> Option<Arc<Allowed>> {
+        let mut inner = self.inner.write();
+        let held = inner.take_allow(target)?;
+        let entry = Arc::new(held.shown());
+        (self.journal)(&Change::Disallowed(entry.clone(), Some(by)));
+        Some(entry)
+    }
+
+    /// A source succeeded: makes an allow entry for `ttl`, or lets the one there is last longer. Returns a new one.
+    ///
+    /// Nothing happens while a ban covers the source: a password that was found does not open the door.
+    pub(crate) fn succeeded(
+        &self,
+        ip: IpAddr,
+        user: &[u8],
+        domain: &[u8],
+        ttl: Duration,
+        now: Time,
+    ) -> Option<Arc<Allowed>> {
+        let target = Target::host(ip);
+        let until = now + ttl;
+        if let Some(held) = self.inner.read().allows.get(&target) {
+            self.refresh(held, until, ttl, now);
+            return None;
+        }
+        let mut inner = self.inner.write();
+        if inner.standing(ip, 0, now).is_some()
+            || inner.allows.contains_key(&target)
+            || inner.allows.len() >= self.capacity
+        {
+            return None;
+        }
+        let entry = Arc::new(Allowed {
+            target,
+            added: now,
+            until: Some(until),
+            last_seen: now,
+            user: crate::tally::printable(user),
+            domain: crate::tally::printable(domain),
+            origin: Origin::Guard,
+        });
+        inner.put_allow(entry.clone());
+        (self.journal)(&Change::Allowed(entry.clone()));
+        Some(entry)
+    }
+
+    /// Lets an entry last until `until`; the journal hears of it when a twenty-fourth of the time has passed.
+    fn refresh(&self, held: &HeldAllow, until: Time, ttl: Duration, now: Time) {
+        held.last_seen.store(now.micros(), Relaxed);
+        if held.until.load(Relaxed) == 0 {
+            return;
+        }
+        held.until.fetch_max(until.micros(), Relaxed);
+        let told = held.told.load(Relaxed);
+        let due = until.since(Time::from_micros(told)) > ttl / 24;
+        if due && held.told.compare_exchange(told, until.micros(), Relaxed, Relaxed).is_ok() {
+            (self.journal)(&Change::Refreshed(Arc::new(held.shown())));
+        }
+    }
+
+    /// On what ground an address is on the allow-list.
+    pub fn allowed(&self, ip: IpAddr, now: Time) -> Option<AllowedBy> {
+        let inner = self.inner.read();
+        let by = |target: Target| {
+            let held = inner.allows.get(&target).filter(|held| held.stands(now))?;
+            Some(if held.entry.origin.is_operator() { AllowedBy::Operator } else { AllowedBy::Success })
+        };
+        let host = by(Target::host(ip));
+        if host == Some(AllowedBy::Operator) || inner.allow_nets.is_empty() {
+            return host;
+        }
+        let nets = inner.allow_nets.cover(&IpNet::from(fold(ip)));
+        nets.filter_map(|(net, ())| by(Target::Net(net))).chain(host).max()
+    }
+
+    /// The allow entry of exactly this target, or of a network that covers it.
+    pub fn allow_entry(&self, target: Target, now: Time) -> Option<Allowed> {
+        let inner = self.inner.read();
+        let shown =
+            |target: &Target| inner.allows.get(target).filter(|held| held.stands(now)).map(HeldAllow::shown);
+        shown(&target).or_else(|| {
+            inner.allow_nets.cover(&target.covers()).find_map(|(net, ())| shown(&Target::Net(net)))
+        })
+    }
+
+    /// An operator's allow entry that overlaps `target`, if there is one.
+    pub fn operator_allow_overlapping(&self, target: Target, now: Time) -> Option<Allowed> {
+        let inner = self.inner.read();
+        let mine = |held: &&HeldAllow| held.stands(now) && held.entry.origin.is_operator();
+        if let Target::Net(net) = target {
+            let held = inner.allows.values().find(|held| mine(held) && held.entry.target.overlaps(&net));
+            return held.map(HeldAllow::shown);
+        }
+        let exact = inner.allows.get(&Target::net(target.covers())).filter(mine);
+        exact.map(HeldAllow::shown).or_else(|| {
+            let mut nets = inner.allow_nets.cover(&target.covers());
+            nets.find_map(|(net, ())| inner.allows.get(&Target::Net(net)).filter(mine).map(HeldAllow::shown))
+        })
+    }
+
+    /// Removes what has run out, tells the journal, and returns the bans among it.
+    pub fn expire(&self, now: Time) -> Vec<Arc<Ban>> {
+        let mut inner = self.inner.write();
+        let mut expired = Vec::new();
+        while let Some(&(until, list, target)) = inner.expiry.first().filter(|(until, ..)| *until <= now) {
+            match list {
+                List::Bans => {
+                    if let Some(ban) = inner.take_ban(target) {
+                        (self.journal)(&Change::Expired(ban.clone()));
+                        expired.push(ban);
+                    }
+                }
+                List::Allows => match inner.allows.get(&target).map(HeldAllow::until) {
+                    Some(Some(later)) if later > now => _ = inner.expiry.insert((later, list, target)),
+                    Some(Some(_)) => {
+                        if let Some(held) = inner.take_allow(target) {
+                            (self.journal)(&Change::Disallowed(Arc::new(held.shown()), None));
+                        }
+                    }
+                    // Gone, or replaced by one for good.
+                    Some(None) | None => {}
+                },
+            }
+            inner.expiry.remove(&(until, list, target));
+        }
+        expired
+    }
+
+    /// The bans that stand.
+    pub fn bans(&self, now: Time) -> Vec<Arc<Ban>> {
+        self.inner.read().bans.values().map(|held| &held.ban).filter(|ban| ban.stands(now)).cloned().collect()
+    }
+
+    /// The allow entries that stand.
+    pub fn allows(&self, now: Time) -> Vec<Allowed> {
+        self.inner.read().allows.values().filter(|held| held.stands(now)).map(HeldAllow::shown).collect()
+    }
+
+    /// How many bans and allow entries are held, those that ran out a moment ago included.
+    pub fn sizes(&self) -> (usize, usize) {
+        let inner = self.inner.read();
+        (inner.bans.len(), inner.allows.len())
+    }
+
+    /// Untrusted-domain patterns added at run time.
+    pub fn patterns(&self) -> Arc<Vec<DomainPattern>> {
+        self.patterns.load_full()
+    }
+
+    /// Adds a pattern; false when it is there already.
+    pub fn add_pattern(&self, pattern: DomainPattern) -> bool {
+        let _in_order = self.inner.write();
+        let mut patterns = self.patterns.load().to_vec();
+        if patterns.contains(&pattern) {
+            return false;
+        }
+        patterns.push(pattern.clone());
+        self.patterns.store(Arc::new(patterns));
+        (self.journal)(&Change::PatternAdded(pattern));
+        true
+    }
+
+    /// Removes a pattern; false when it is not there.
+    pub fn remove_pattern(&self, pattern: &DomainPattern) -> bool {
+        let _in_order = self.inner.write();
+        let mut patterns = self.patterns.load().to_vec();
+        let before = patterns.len();
+        patterns.retain(|other| other != pattern);
+        if patterns.len() == before {
+            return false;
+        }
+        self.patterns.store(Arc::new(patterns));
+        (self.journal)(&Change::PatternRemoved(pattern.clone()));
+        true
+    }
+
+    /// The pattern that a domain matches, if any.
+    pub(crate) fn matching_pattern(&self, domain: &[u8]) -> Option<DomainPattern> {
+        self.patterns.load().iter().find(|pattern| pattern.matches(domain)).cloned()
+    }
+}
+
+impl Inner {
+    fn standing(&self, ip: IpAddr, port: u16, now: Time) -> Option<Standing> {
+        if self.bans.is_empty() {
+            return None;
+        }
+        let found = |target: Target| {
+            let held = self.bans.get(&target).filter(|held| held.ban.stands(now))?;
+            Some(Standing { ban: held.ban.clone(), reported: held.reported.clone() })
+        };
+        let by_port = || (self.ban_ports > 0 && port != 0).then(|| found(Target::port(ip, port))).flatten();
+        let by_net = || {
+            if self.ban_nets.is_empty() {
+                return None;
+            }
+            self.ban_nets.cover(&IpNet::from(fold(ip))).find_map(|(net, ())| found(Target::Net(net)))
+        };
+        found(Target::host(ip)).or_else(by_port).or_else(by_net)
+    }
+
+    fn put_ban(&mut self, ban: Arc<Ban>) {
+        let target = ban.target;
+        self.take_ban(target);
+        match target {
+            Target::Net(net) => _ = self.ban_nets.insert(net, ()),
+            Target::Port(..) => self.ban_ports += 1,
+            Target::Host(_) => {}
+        }
+        if let Some(until) = ban.until {
+            self.expiry.insert((until, List::Bans, target));
+        }
+        self.bans.insert(target, HeldBan { ban, reported: Arc::default() });
+    }
+
+    fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {
+        let held = self.bans.remove(&target)?;
+        match target {
+            Target::Net(net) => _ = self.ban_nets.remove(&net),
+            Target::Port(..) => self.ban_ports -= 1,
+            Target::Host(_) => {}
+        }
+        if let Some(until) = held.ban.until {
+            self.expiry.remove(&(until, List::Bans, target));
+        }
+        Some(held.ban)
+    }
+
+    fn put_allow(&mut self, entry: Arc<Allowed>) {
+        let target = entry.target;
+        self.take_allow(target);
+        if let Target::Net(net) = target {
+            self.allow_nets.insert(net, ());
+        }
+        if let Some(until) = entry.until {
+            self.expiry.insert((until, List::Allows, target));
+        }
+        self.allows.insert(target, HeldAllow::new(entry));
+    }
+
+    fn take_allow(&mut self, target: Target) -> Option<HeldAllow> {
+        let held = self.allows.remove(&target)?;
+        if let Target::Net(net) = target {
+            self.allow_nets.remove(&net);
+        }
+        // A refreshed entry stands in the order under the time it was made for; the sweep drops that place.
+        if let Some(until) = held.entry.until {
+            self.expiry.remove(&(until, List::Allows, target));
+        }
+        Some(held)
+    }
+}
+
+/// The source of a target that is a host.
+impl Target {
+    /// The source, when the target is one.
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Target::Host(source) => Some(source),
+            Target::Port(ip, _) => Some(Source::of(ip)),
+            Target::Net(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

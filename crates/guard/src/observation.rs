@@ -1,0 +1,167 @@
+//! What a switch saw a source do: the guard's only input.
+//!
+//! Each kind of switch has a module elsewhere that turns its events into an [`Observation`]; nothing here knows one
+//! switch from another. All texts are bytes that the source may have chosen: decoded, not validated. Start with
+//! [`Observation`], then [`What`] and [`Evidence`].
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
+
+/// How hard an observation is to forge. Ordered: a stronger grade is greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// One packet with a forged sender makes it.
+    Forgeable,
+    /// The sender had to quote something that the switch had sent to somebody (a nonce).
+    Likely,
+    /// The sender received what the switch sent to the address: a connection, a registration that succeeded.
+    Proven,
+}
+
+impl Evidence {
+    /// The word for it, as in logs and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Evidence::Forgeable => "forgeable",
+            Evidence::Likely => "likely",
+            Evidence::Proven => "proven",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// How the request travelled, as far as the event tells.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Transport {
+    /// The event does not tell.
+    #[default]
+    Unknown,
+    /// Datagrams: the source address can be forged.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// WebSocket, plain or over TLS.
+    WebSocket,
+}
+
+impl Transport {
+    /// Whether a sender with a forged address cannot use it.
+    pub fn is_connected(self) -> bool {
+        matches!(self, Transport::Tcp | Transport::Tls | Transport::WebSocket)
+    }
+}
+
+/// The SIP method whose credentials were refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Method {
+    /// REGISTER.
+    Register,
+    /// INVITE.
+    Invite,
+    /// Another one, or the event does not tell.
+    Other,
+}
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What<'a> {
+    /// A request without usable credentials was answered with a challenge. Every healthy phone makes these.
+    Challenged,
+    /// The credentials quoted a nonce that is no longer valid; the phone was challenged again. Not a failure.
+    StaleNonce,
+    /// Credentials were checked and refused: the first of two events of one attempt; it counts nothing by itself.
+    Refused,
+    /// Credentials were checked and refused: the event that counts.
+    AuthFailed(Method),
+    /// Credentials were checked and right (a registration, a call, a query of bindings).
+    AuthSucceeded,
+    /// A contact was bound for so many seconds.
+    Registered {
+        /// Lifetime of the binding in seconds.
+        expires: u32,
+    },
+    /// A binding was removed by the phone.
+    Unregistered,
+    /// A binding ran out or was flushed.
+    Expired,
+    /// A challenged call that never came back with credentials.
+    CallAbandoned,
+    /// A call came in (inbound leg).
+    CallStarted {
+        /// The switch's name of the call, for a hang-up.
+        call: &'a [u8],
+        /// The number dialled.
+        destination: &'a [u8],
+        /// Whether the caller proved an account.
+        authenticated: bool,
+    },
+    /// An inbound call was answered.
+    CallAnswered {
+        /// The switch's name of the call.
+        call: &'a [u8],
+    },
+    /// An inbound call ended.
+    CallEnded {
+        /// The switch's name of the call.
+        call: &'a [u8],
+        /// The hang-up cause (Q.850 name).
+        cause: &'a [u8],
+        /// Seconds between answer and end.
+        billed: u32,
+    },
+    /// The switch says that it is alive.
+    Heartbeat,
+    /// The switch started.
+    SwitchStarted,
+    /// The switch is going down.
+    SwitchStopping,
+}
+
+/// One thing a switch saw a source do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Observation<'a> {
+    /// Index of the switch in the configuration.
+    pub switch: u16,
+    /// What happened.
+    pub what: What<'a>,
+    /// The source address of the packet, folded; `None` when the event has none or it is no address.
+    pub ip: Option<IpAddr>,
+    /// The source port of the packet; 0 when unknown.
+    pub port: u16,
+    /// How the request travelled.
+    pub transport: Transport,
+    /// How hard this is to forge.
+    pub evidence: Evidence,
+    /// User part of the account that was tried or proved; empty when unknown.
+    pub user: &'a [u8],
+    /// Domain of the account or of the caller; empty when unknown.
+    pub domain: &'a [u8],
+    /// The user agent; empty when unknown.
+    pub agent: &'a [u8],
+}
+
+impl<'a> Observation<'a> {
+    /// An observation of `what` with nothing else known.
+    pub fn of(switch: u16, what: What<'a>) -> Observation<'a> {
+        Observation {
+            switch,
+            what,
+            ip: None,
+            port: 0,
+            transport: Transport::Unknown,
+            evidence: Evidence::Forgeable,
+            user: b"",
+            domain: b"",
+            agent: b"",
+        }
+    }
+}

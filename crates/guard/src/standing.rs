@@ -1,0 +1,145 @@
+//! Which phones are registered from where.
+//!
+//! A binding is one account at one source; it lives until the phone or the switch removes it or its lifetime, plus a grace
+//! for the switch's own sweep, runs out. Only a success makes one, so an attacker cannot fill the table; it is bounded all
+//! the same.
+
+use crate::source::Source;
+use crate::time::Time;
+use ahash::RandomState;
+use hashbrown::HashMap;
+use std::time::Duration;
+
+/// FreeSWITCH keeps a binding for 60 s after its expiry and looks every 30 s.
+const GRACE: Duration = Duration::from_secs(90);
+
+#[derive(Clone, Copy)]
+struct Binding {
+    until: Time,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Phones {
+    count: u32,
+    until: Time,
+}
+
+/// The registrations of one shard.
+pub(crate) struct Standings {
+    bindings: HashMap<(Source, u64), Binding, RandomState>,
+    sources: HashMap<Source, Phones, RandomState>,
+    capacity: usize,
+    hasher: RandomState,
+    refused: u64,
+}
+
+impl Standings {
+    pub(crate) fn new(capacity: usize, hasher: RandomState) -> Standings {
+        Standings {
+            bindings: HashMap::with_hasher(hasher.clone()),
+            sources: HashMap::with_hasher(hasher.clone()),
+            capacity: capacity.max(1),
+            hasher,
+            refused: 0,
+        }
+    }
+
+    fn account(&self, user: &[u8], domain: &[u8]) -> u64 {
+        self.hasher.hash_one((user, domain))
+    }
+
+    /// A phone was registered for `expires` from `now` on.
+    pub(crate) fn bind(&mut self, source: Source, user: &[u8], domain: &[u8], expires: Duration, now: Time) {
+        let key = (source, self.account(user, domain));
+        let until = now + expires + GRACE;
+        if self.bindings.len() >= self.capacity && !self.bindings.contains_key(&key) {
+            self.sweep(now);
+            if self.bindings.len() >= self.capacity {
+                self.refused += 1;
+                return;
+            }
+        }
+        let is_new = self.bindings.insert(key, Binding { until }).is_none();
+        let phones = self.sources.entry(source).or_default();
+        phones.count += u32::from(is_new);
+        phones.until = phones.until.max(until);
+    }
+
+    /// A binding was removed or ran out.
+    pub(crate) fn unbind(&mut self, source: Source, user: &[u8], domain: &[u8]) {
+        let key = (source, self.account(user, domain));
+        if self.bindings.remove(&key).is_some() {
+            self.one_less(source);
+        }
+    }
+
+    fn one_less(&mut self, source: Source) {
+        if let Some(phones) = self.sources.get_mut(&source) {
+            phones.count -= 1;
+            if phones.count == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    /// How many phones are registered from a source.
+    pub(crate) fn phones(&self, source: Source, now: Time) -> u32 {
+        self.sources.get(&source).filter(|phones| phones.until > now).map_or(0, |phones| phones.count)
+    }
+
+    /// Forgets bindings that have run out.
+    pub(crate) fn sweep(&mut self, now: Time) {
+        let gone: Vec<(Source, u64)> =
+            self.bindings.iter().filter(|(_, binding)| binding.until <= now).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.bindings.remove(&key);
+            self.one_less(key.0);
+        }
+    }
+
+    /// Bindings held.
+    pub(crate) fn len(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Bindings not kept because the table was full.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: u64) -> Time {
+        Time::from_secs(secs)
+    }
+
+    #[test]
+    fn a_source_stands_while_any_phone_of_it_is_registered() {
+        let mut standings = Standings::new(100, RandomState::with_seeds(1, 2, 3, 4));
+        let office = Source::of("192.0.2.1".parse().unwrap());
+        standings.bind(office, b"1000", b"d", Duration::from_secs(60), at(1000));
+        standings.bind(office, b"1001", b"d", Duration::from_secs(600), at(1000));
+        standings.bind(office, b"1001", b"d", Duration::from_secs(600), at(1010));
+        assert_eq!(standings.phones(office, at(1020)), 2);
+        standings.unbind(office, b"1001", b"d");
+        standings.unbind(office, b"1001", b"d");
+        assert_eq!(standings.phones(office, at(1020)), 1);
+        standings.sweep(at(1151));
+        assert_eq!(standings.phones(office, at(1151)), 0);
+        assert_eq!(standings.len(), 0);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut standings = Standings::new(10, RandomState::with_seeds(1, 2, 3, 4));
+        for n in 0..50u32 {
+            standings.bind(Source::V4(n.into()), b"1000", b"d", Duration::from_secs(60), at(1000));
+        }
+        assert_eq!((standings.len(), standings.refused()), (10, 40));
+        standings.bind(Source::V4(99.into()), b"1000", b"d", Duration::from_secs(60), at(2000));
+        assert_eq!(standings.len(), 1);
+    }
+}

@@ -1,0 +1,74 @@
+//! What the guard decided: the engine's only output.
+
+use crate::ban::{Allowed, Ban};
+use crate::source::Source;
+use std::fmt;
+use std::sync::Arc;
+
+/// A decision about one observation. Bans and allow entries are in the ledger already when a verdict tells of them.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    /// A ban was made, extended or widened.
+    Ban(Arc<Ban>),
+    /// A ban that would have been made if bans were enforced, or if the rule banned.
+    WouldBan(Arc<Ban>),
+    /// A call should be ended.
+    HangUp {
+        /// Number of the switch.
+        switch: u16,
+        /// The switch's name of the call, as it sent it.
+        call: String,
+        /// The hang-up cause to give (Q.850 name).
+        cause: &'static str,
+        /// Why, in one sentence.
+        why: String,
+        /// Where the call came from.
+        source: Source,
+    },
+    /// Something a person should know.
+    Alert(Alert),
+    /// A source came onto the allow-list by a success.
+    Allow(Arc<Allowed>),
+}
+
+/// Something a person should know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Alert {
+    /// What kind.
+    pub kind: AlertKind,
+    /// About whom.
+    pub source: Source,
+    /// One sentence.
+    pub text: String,
+}
+
+/// Kinds of alerts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AlertKind {
+    /// Right credentials after many wrong ones: a password was probably found.
+    Compromise,
+    /// Events keep coming from a banned source: the kernel does not drop its packets.
+    NotEnforced,
+    /// A rule fired for a source that is never banned.
+    Spared,
+    /// A ban was not made because the ledger is full.
+    LedgerFull,
+}
+
+impl AlertKind {
+    /// The word for it, as in logs and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            AlertKind::Compromise => "compromise",
+            AlertKind::NotEnforced => "not-enforced",
+            AlertKind::Spared => "spared",
+            AlertKind::LedgerFull => "ledger-full",
+        }
+    }
+}
+
+impl fmt::Display for AlertKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}

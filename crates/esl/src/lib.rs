@@ -16,6 +16,8 @@ pub mod event;
 pub mod frame;
 pub mod percent;
 pub mod reply;
+#[cfg(feature = "tokio")]
+pub mod server;
 pub mod value;
 
 pub use command::{Command, CommandDecoder, CommandError, CommandFrame, Subscription};

@@ -121,9 +121,9 @@ pub fn span(span: Duration) -> String {
     match secs {
         0 => format!("{:.1} s", span.as_secs_f64()),
         1..=119 => format!("{secs} s"),
-        120..=7199 if secs % 60 == 0 => format!("{} min", secs / 60),
+        120..=7199 if secs.is_multiple_of(60) => format!("{} min", secs / 60),
         120..=7199 => format!("{} min {} s", secs / 60, secs % 60),
-        7200..=172_799 if secs / 60 % 60 == 0 => format!("{} h", secs / 3600),
+        7200..=172_799 if (secs / 60).is_multiple_of(60) => format!("{} h", secs / 3600),
         7200..=172_799 => format!("{} h {} min", secs / 3600, secs / 60 % 60),
         _ => format!("{} d {} h", secs / 86_400, secs / 3600 % 24),
     }

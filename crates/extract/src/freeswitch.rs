@@ -1,0 +1,290 @@
+//! FreeSWITCH events as observations.
+//!
+//! What each event means, and who chose which of its fields, was learnt from captures of FreeSWITCH 1.11
+//! (`testdata/captures/freeswitch/README.md`). The traps, all handled here: `from-*` are the To header and `to-*` the From
+//! header; `sofia::wrong_call_state` writes its fields with underscores; a stale nonce is no failure; an outbound leg carries
+//! the address of somebody else; any client of the event socket can forge any event with `sendevent`; one failed attempt
+//! makes two events, of which `sofia::register_failure` counts and the other names the account.
+//! Start with [`Extractor::read`]; subscribe to [`EVENTS`] and [`SUBCLASSES`].
+
+use esl::{EventView, Value};
+use guard::source::parse_ip;
+use guard::{Evidence, Method, Observation, Transport, What};
+use std::net::IpAddr;
+
+mod fields;
+mod recent;
+#[cfg(test)]
+mod tests;
+
+use fields::{Fields, Scratch};
+use recent::Recent;
+
+/// Standard events to subscribe to.
+pub const EVENTS: &[&str] =
+    &["HEARTBEAT", "STARTUP", "SHUTDOWN", "CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP_COMPLETE"];
+
+/// CUSTOM subclasses to subscribe to.
+pub const SUBCLASSES: &[&str] = &[
+    "sofia::pre_register",
+    "sofia::register_attempt",
+    "sofia::register_failure",
+    "sofia::register",
+    "sofia::unregister",
+    "sofia::expire",
+    "sofia::wrong_call_state",
+];
+
+/// What was counted while reading events.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Events read.
+    pub events: u64,
+    /// Events that tell nothing the guard wants.
+    pub unwanted: u64,
+    /// Events that a client of the event socket made with `sendevent`; ignored.
+    pub forged: u64,
+    /// Outbound legs; ignored.
+    pub outbound: u64,
+    /// Events that should name a source and hold something that is no address.
+    pub bad_address: u64,
+    /// `sofia::register_attempt` with an auth-result that is not known here; ignored.
+    pub unknown_result: u64,
+}
+
+/// Reads the events of one switch.
+#[derive(Debug)]
+pub struct Extractor {
+    switch: u16,
+    default_domain: Vec<u8>,
+    counts: Counts,
+    scratch: Scratch,
+    destination: Vec<u8>,
+    recent: Recent,
+    core: Vec<u8>,
+}
+
+/// Which event it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    PreRegister,
+    Attempt,
+    Failure,
+    Register,
+    Unregister,
+    Expire,
+    WrongCallState,
+    Create,
+    Answer,
+    Hangup,
+    Heartbeat,
+    Startup,
+    Shutdown,
+}
+
+impl Kind {
+    fn of(event: &EventView<'_>) -> Option<Kind> {
+        Some(match event.name() {
+            b"CUSTOM" => match event.subclass()?.raw() {
+                b"sofia%3A%3Aregister_attempt" | b"sofia::register_attempt" => Kind::Attempt,
+                b"sofia%3A%3Aregister_failure" | b"sofia::register_failure" => Kind::Failure,
+                b"sofia%3A%3Aregister" | b"sofia::register" => Kind::Register,
+                b"sofia%3A%3Apre_register" | b"sofia::pre_register" => Kind::PreRegister,
+                b"sofia%3A%3Aunregister" | b"sofia::unregister" => Kind::Unregister,
+                b"sofia%3A%3Aexpire" | b"sofia::expire" => Kind::Expire,
+                b"sofia%3A%3Awrong_call_state" | b"sofia::wrong_call_state" => Kind::WrongCallState,
+                _ => return None,
+            },
+            b"CHANNEL_CREATE" => Kind::Create,
+            b"CHANNEL_ANSWER" => Kind::Answer,
+            b"CHANNEL_HANGUP_COMPLETE" => Kind::Hangup,
+            b"HEARTBEAT" => Kind::Heartbeat,
+            b"STARTUP" => Kind::Startup,
+            b"SHUTDOWN" => Kind::Shutdown,
+            _ => return None,
+        })
+    }
+
+    fn is_channel(self) -> bool {
+        matches!(self, Kind::Create | Kind::Answer | Kind::Hangup)
+    }
+
+    /// Whether the event is of no use without a source address.
+    fn needs_address(self) -> bool {
+        !matches!(self, Kind::Hangup | Kind::Heartbeat | Kind::Startup | Kind::Shutdown)
+    }
+}
+
+impl Extractor {
+    /// For the switch of this number; `default_domain` is the domain of an account when an event carries none.
+    pub fn new(switch: u16, default_domain: &str) -> Extractor {
+        Extractor {
+            switch,
+            default_domain: default_domain.as_bytes().to_vec(),
+            counts: Counts::default(),
+            scratch: Scratch::default(),
+            destination: Vec::new(),
+            recent: Recent::default(),
+            core: Vec::new(),
+        }
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What an event says; `None` when it says nothing that the guard wants.
+    pub fn read<'a>(&'a mut self, event: EventView<'a>) -> Option<Observation<'a>> {
+        self.counts.events += 1;
+        let Some(kind) = Kind::of(&event) else {
+            self.counts.unwanted += 1;
+            return None;
+        };
+        let fields = if kind.is_channel() { Fields::of_channel(event) } else { Fields::of_event(event) };
+        if fields.forged {
+            self.counts.forged += 1;
+            return None;
+        }
+        if fields.outbound {
+            self.counts.outbound += 1;
+            return None;
+        }
+        let ip = self.address(kind, &fields);
+        if ip.is_none() && kind.needs_address() {
+            return None;
+        }
+        self.observe(kind, &fields, ip)
+    }
+
+    fn address(&mut self, kind: Kind, fields: &Fields<'_>) -> Option<IpAddr> {
+        let text = fields.address.filter(|value| !value.raw().is_empty());
+        // An IPv6 address is percent-encoded, and at most 45 characters long.
+        let ip = text.and_then(|value| match value.is_plain() {
+            true => parse_ip(value.raw()),
+            false if value.raw().len() <= 135 => parse_ip(value.decode_into(&mut self.scratch.address)),
+            false => None,
+        });
+        if ip.is_none() && (text.is_some() || kind.needs_address()) {
+            self.counts.bad_address += 1;
+        }
+        ip
+    }
+
+    fn observe<'a>(
+        &'a mut self,
+        kind: Kind,
+        fields: &Fields<'a>,
+        ip: Option<IpAddr>,
+    ) -> Option<Observation<'a>> {
+        let port = fields
+            .port
+            .and_then(|value| value.number())
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(0);
+        let transport = fields.transport();
+        let what = match kind {
+            Kind::PreRegister => What::Challenged,
+            Kind::Attempt => self.attempt(fields, ip, port)?,
+            Kind::Failure => What::AuthFailed(match fields.registration_type {
+                Some(b"REGISTER") => Method::Register,
+                Some(b"INVITE") => Method::Invite,
+                _ => Method::Other,
+            }),
+            Kind::Register => What::Registered { expires: seconds(fields.expires) },
+            Kind::Unregister => What::Unregistered,
+            Kind::Expire => What::Expired,
+            Kind::WrongCallState => What::CallAbandoned,
+            Kind::Create => What::CallStarted {
+                call: fields.call,
+                destination: cut(fields.destination, &mut self.destination),
+                authenticated: fields.is_authenticated(),
+            },
+            Kind::Answer => What::CallAnswered { call: fields.call },
+            Kind::Hangup => {
+                What::CallEnded { call: fields.call, cause: fields.cause, billed: seconds(fields.billed) }
+            }
+            Kind::Heartbeat => self.heartbeat(fields),
+            Kind::Startup => What::SwitchStarted,
+            Kind::Shutdown => What::SwitchStopping,
+        };
+        let evidence = grade(kind, what, transport, fields);
+        let refused = ip.filter(|_| kind == Kind::Failure).and_then(|ip| self.recent.account(ip, port));
+        let Scratch { user, domain, agent, .. } = &mut self.scratch;
+        let (user, domain) = fields::account(kind, fields, refused, user, domain);
+        let domain = if domain.is_empty() && ip.is_some() { &self.default_domain } else { domain };
+        let agent = cut(fields.agent.filter(|value| value.raw() != b"unknown"), agent);
+        Some(Observation { switch: self.switch, what, ip, port, transport, evidence, user, domain, agent })
+    }
+
+    /// `sofia::register_attempt` by its auth-result.
+    fn attempt<'a>(&mut self, fields: &Fields<'a>, ip: Option<IpAddr>, port: u16) -> Option<What<'a>> {
+        match fields.auth_result {
+            b"RENEWED" | b"SUCCESS" => Some(What::AuthSucceeded),
+            b"STALE" => Some(What::StaleNonce),
+            b"FORBIDDEN" => {
+                if let Some(ip) = ip {
+                    self.recent.refused(ip, port, fields.credentials());
+                }
+                Some(What::Refused)
+            }
+            _ => {
+                self.counts.unknown_result += 1;
+                None
+            }
+        }
+    }
+
+    /// A HEARTBEAT with another Core-UUID than the one before comes from a switch that was started anew.
+    fn heartbeat(&mut self, fields: &Fields<'_>) -> What<'static> {
+        let core = &fields.core[..fields.core.len().min(64)];
+        let restarted = !self.core.is_empty() && self.core != core;
+        if self.core != core {
+            self.core.clear();
+            self.core.extend_from_slice(core);
+        }
+        if restarted { What::SwitchStarted } else { What::Heartbeat }
+    }
+}
+
+/// How hard an event is to forge.
+///
+/// The transport in a contact is the client's own claim and raises no grade; the protocol of the Via is checked by sofia-sip
+/// against the socket that the request came in on (nta.c, agent_check_request_via).
+fn grade(kind: Kind, what: What<'_>, transport: Transport, fields: &Fields<'_>) -> Evidence {
+    match (kind, what) {
+        (Kind::Attempt, What::AuthSucceeded) | (Kind::Register | Kind::Unregister | Kind::Expire, _) => {
+            Evidence::Proven
+        }
+        (Kind::Attempt, What::Refused) | (Kind::Failure, _) => Evidence::Likely,
+        // FreeSWITCH answers before the caller's ACK, so an answer alone proves no way back.
+        (Kind::Create | Kind::Answer | Kind::Hangup, _) => match transport.is_connected() {
+            true => Evidence::Proven,
+            false if fields.is_authenticated() => Evidence::Likely,
+            false => Evidence::Forgeable,
+        },
+        (Kind::Heartbeat | Kind::Startup | Kind::Shutdown, _) => Evidence::Proven,
+        _ => Evidence::Forgeable,
+    }
+}
+
+/// A number of seconds; 0 when there is none.
+fn seconds(value: Option<Value<'_>>) -> u32 {
+    value.and_then(|value| value.number()).map_or(0, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
+/// Longest text taken from an event, in bytes: a domain name fits (RFC 1035 section 2.3.4).
+const LONGEST: usize = 255;
+
+/// A text decoded, without what FreeSWITCH writes for nothing, and not longer than 255 bytes.
+fn cut<'a>(value: Option<Value<'a>>, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    let Some(value) = value.filter(|value| !value.is_undef()) else { return b"" };
+    let text = if value.is_plain() {
+        value.raw()
+    } else {
+        buffer.clear();
+        buffer.extend(value.bytes().take(LONGEST));
+        buffer
+    };
+    &text[..text.len().min(LONGEST)]
+}

@@ -1,0 +1,182 @@
+//! The headers that matter, gathered in one pass over an event.
+//!
+//! Names are matched as FreeSWITCH writes them; of a header that is there twice the first one counts, save for the mark of a
+//! forged event, which counts wherever it stands: `sendevent` puts the forger's own headers in front.
+
+use super::{Kind, cut};
+use esl::{EventView, Value};
+use guard::Transport;
+
+/// What one event says, still encoded.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Fields<'a> {
+    pub(super) address: Option<Value<'a>>,
+    pub(super) port: Option<Value<'a>>,
+    /// Of the To header in `sofia::*`; the From user of a call.
+    pub(super) from_user: Option<Value<'a>>,
+    pub(super) from_host: Option<Value<'a>>,
+    /// `to-user` and `to-host`; in `sofia::register_failure` those of the To header.
+    pub(super) to_user: Option<Value<'a>>,
+    pub(super) to_host: Option<Value<'a>>,
+    /// The account of the Authorization header, or of an authenticated call.
+    pub(super) username: Option<Value<'a>>,
+    pub(super) contact: Option<Value<'a>>,
+    pub(super) via_protocol: &'a [u8],
+    pub(super) agent: Option<Value<'a>>,
+    pub(super) auth_result: &'a [u8],
+    pub(super) registration_type: Option<&'a [u8]>,
+    pub(super) expires: Option<Value<'a>>,
+    pub(super) call: &'a [u8],
+    pub(super) destination: Option<Value<'a>>,
+    pub(super) cause: &'a [u8],
+    pub(super) billed: Option<Value<'a>>,
+    pub(super) core: &'a [u8],
+    pub(super) outbound: bool,
+    pub(super) forged: bool,
+}
+
+/// Keeps the first value.
+fn first<'a>(slot: &mut Option<Value<'a>>, value: Value<'a>) {
+    slot.get_or_insert(value);
+}
+
+/// Keeps the first text.
+fn first_raw<'a>(slot: &mut &'a [u8], value: Value<'a>) {
+    if slot.is_empty() {
+        *slot = value.raw();
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Of a `sofia::*` event, or of one without a call.
+    pub(super) fn of_event(event: EventView<'a>) -> Fields<'a> {
+        let mut fields = Fields::default();
+        for (name, value) in event.headers() {
+            match name {
+                b"network-ip" | b"network_ip" => first(&mut fields.address, value),
+                b"network-port" | b"network_port" => first(&mut fields.port, value),
+                b"from-user" | b"from_user" | b"user" => first(&mut fields.from_user, value),
+                b"from-host" | b"host" => first(&mut fields.from_host, value),
+                b"to-user" => first(&mut fields.to_user, value),
+                b"to-host" => first(&mut fields.to_host, value),
+                b"username" => first(&mut fields.username, value),
+                b"contact" => first(&mut fields.contact, value),
+                b"user-agent" => first(&mut fields.agent, value),
+                b"auth-result" => first_raw(&mut fields.auth_result, value),
+                b"registration-type" => _ = fields.registration_type.get_or_insert(value.raw()),
+                b"expires" => first(&mut fields.expires, value),
+                b"Core-UUID" => first_raw(&mut fields.core, value),
+                b"Event-Calling-File" => fields.forged |= value.raw() == FORGER,
+                _ => {}
+            }
+        }
+        fields
+    }
+
+    /// Of a CHANNEL event. An outbound leg is not read to its end.
+    pub(super) fn of_channel(event: EventView<'a>) -> Fields<'a> {
+        let mut fields = Fields::default();
+        for (name, value) in event.headers() {
+            match name {
+                b"Event-Calling-File" => fields.forged |= value.raw() == FORGER,
+                b"Unique-ID" => first_raw(&mut fields.call, value),
+                b"Hangup-Cause" => first_raw(&mut fields.cause, value),
+                b"Call-Direction" => fields.outbound |= value.raw() != b"inbound",
+                b"Caller-Network-Addr" => first(&mut fields.address, value),
+                b"Caller-Destination-Number" => first(&mut fields.destination, value),
+                _ => match name.strip_prefix(b"variable_") {
+                    Some(b"sip_network_port") => first(&mut fields.port, value),
+                    Some(b"sip_via_protocol") => first_raw(&mut fields.via_protocol, value),
+                    Some(b"sip_auth_username") => first(&mut fields.username, value),
+                    Some(b"sip_from_user") => first(&mut fields.from_user, value),
+                    Some(b"sip_from_host") => first(&mut fields.from_host, value),
+                    Some(b"sip_user_agent") => first(&mut fields.agent, value),
+                    Some(b"billsec") => first(&mut fields.billed, value),
+                    _ => {}
+                },
+            }
+            if fields.outbound && !fields.cause.is_empty() {
+                break;
+            }
+        }
+        fields
+    }
+
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.username.is_some_and(|value| !value.raw().is_empty() && !value.is_undef())
+    }
+
+    /// The account that the Authorization header named: FreeSWITCH writes "unknown" for one that did not count.
+    pub(super) fn credentials(&self) -> Option<Value<'a>> {
+        self.username.filter(|value| !matches!(value.raw(), b"unknown" | b""))
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        if !self.via_protocol.is_empty() {
+            return transport(self.via_protocol);
+        }
+        match self.contact {
+            None => Transport::Unknown,
+            Some(contact) => contact_transport(contact.raw()),
+        }
+    }
+}
+
+/// The buffers for what needs decoding; used again for every event.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) address: Vec<u8>,
+    pub(super) user: Vec<u8>,
+    pub(super) domain: Vec<u8>,
+    pub(super) agent: Vec<u8>,
+}
+
+/// The account and the domain that an event is about.
+///
+/// A binding is known by the user and host of its address of record, which is what `sofia::expire` names too; an attempt
+/// by the account of its credentials.
+pub(super) fn account<'a>(
+    kind: Kind,
+    fields: &Fields<'a>,
+    refused: Option<&'a [u8]>,
+    user: &'a mut Vec<u8>,
+    domain: &'a mut Vec<u8>,
+) -> (&'a [u8], &'a [u8]) {
+    let who = match kind {
+        Kind::Attempt => fields.credentials().or(fields.from_user),
+        Kind::Failure if refused.is_some() => None,
+        Kind::Failure => fields.to_user,
+        Kind::Create | Kind::Answer | Kind::Hangup => {
+            fields.username.filter(|_| fields.is_authenticated()).or(fields.from_user)
+        }
+        _ => fields.from_user,
+    };
+    let host = if kind == Kind::Failure { fields.to_host } else { fields.from_host };
+    (refused.unwrap_or_else(|| cut(who, user)), cut(host, domain))
+}
+
+fn transport(word: &[u8]) -> Transport {
+    match word {
+        b"udp" | b"UDP" => Transport::Udp,
+        b"tcp" | b"TCP" => Transport::Tcp,
+        b"tls" | b"TLS" => Transport::Tls,
+        b"ws" | b"WS" | b"wss" | b"WSS" => Transport::WebSocket,
+        _ => Transport::Unknown,
+    }
+}
+
+/// The transport parameter of a contact (RFC 3261 section 19.1.1), still encoded; UDP when there is none.
+fn contact_transport(contact: &[u8]) -> Transport {
+    let mut rest = contact;
+    while let Some(at) = memchr::memmem::find(rest, b"ransport") {
+        rest = &rest[at + 8..];
+        if let Some(value) = rest.strip_prefix(b"%3D").or_else(|| rest.strip_prefix(b"=")) {
+            let end = value.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(value.len());
+            return transport(&value[..end]);
+        }
+    }
+    Transport::Udp
+}
+
+/// The source file that a `sendevent` names as the event's origin.
+const FORGER: &[u8] = b"mod_event_socket.c";

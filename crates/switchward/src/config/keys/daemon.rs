@@ -1,0 +1,227 @@
+//! The keys of the daemon itself: listener, cache, firewall, store, log, bounds, API.
+
+use super::{Field, Key, MOST_ELEMENTS, Section, count, span};
+use crate::config::model::Config;
+use crate::config::text::Shape;
+
+type Setting = Key<Config>;
+
+pub(super) const SERVER: Section = Section {
+    name: "server",
+    intro: "The HTTP listener.",
+    keys: &[
+        Setting::known(
+            "server.host",
+            "SERVER_HOST",
+            Field::Text(Shape::BindHost, |c| &mut c.server.host),
+            "Address or host name to listen on; \"::\" is every address, IPv4 included.",
+        )
+        .restart(),
+        Setting::known(
+            "server.port",
+            "SERVER_PORT",
+            Field::Port(|c| &mut c.server.port),
+            "TCP port to listen on.",
+        )
+        .restart(),
+        Setting::known(
+            "server.log_requests",
+            "SERVER_LOG_REQUESTS",
+            Field::Bool(|c| &mut c.server.log_requests),
+            "One log line for each request.",
+        ),
+        Setting::known(
+            "server.log_responses",
+            "SERVER_LOG_RESPONSES",
+            Field::Bool(|c| &mut c.server.log_responses),
+            "The bodies of the answers in the log, too.",
+        ),
+        Setting::known(
+            "server.pprof_enabled",
+            "SERVER_PPROF_ENABLED",
+            Field::Bool(|c| &mut c.server.pprof_enabled),
+            "The profiling listener.",
+        )
+        .restart(),
+        Setting::known(
+            "server.pprof_addr",
+            "SERVER_PPROF_ADDR",
+            Field::Socket(|c| &mut c.server.pprof_addr),
+            "Where the profiling listener listens; loopback only.",
+        )
+        .restart(),
+    ],
+};
+
+pub(super) const FREESWITCH: Section = Section {
+    name: "freeswitch",
+    intro: "What holds for every FreeSWITCH.",
+    keys: &[Setting::known(
+        "freeswitch.default_domain",
+        "FS_DEFAULT_DOMAIN",
+        Field::Text(Shape::Domain, |c| &mut c.freeswitch.default_domain),
+        "The domain of an account when the event carries none.",
+    )],
+};
+
+pub(super) const CACHE: Section = Section {
+    name: "cache",
+    intro: "The cache of the answers to GET requests.",
+    keys: &[
+        Setting::known(
+            "cache.enabled",
+            "CACHE_ENABLED",
+            Field::Bool(|c| &mut c.cache.enabled),
+            "The cache is on.",
+        ),
+        Setting::known(
+            "cache.security_ttl",
+            "CACHE_SECURITY_TTL",
+            span(|c| &mut c.cache.security_ttl),
+            "How long an answer is served from the cache.",
+        ),
+        Setting::known(
+            "cache.cleanup_interval",
+            "CACHE_CLEANUP_INTERVAL",
+            span(|c| &mut c.cache.cleanup_interval),
+            "How often outdated answers are thrown away.",
+        ),
+    ],
+};
+
+pub(super) const FIREWALL: Section = Section {
+    name: "firewall",
+    intro: "How the kernel drops the packets of a banned source.",
+    keys: &[
+        Setting::new(
+            "firewall.mode",
+            "FIREWALL_MODE",
+            Field::Word(|c| &mut c.firewall.mode),
+            "\"nftables\": a table of our own. \"ipset\": the predecessor's set and one rule in \
+             security.iptables_chain. \"auto\": nftables when the kernel has it.",
+        )
+        .restart(),
+        Setting::new(
+            "firewall.table",
+            "",
+            Field::Text(Shape::TableName, |c| &mut c.firewall.table),
+            "Name of our nftables table.",
+        )
+        .restart(),
+        Setting::new(
+            "firewall.sip_ports",
+            "",
+            Field::Ports(|c| &mut c.firewall.sip_ports),
+            "The ports that a ban from SIP alone closes: numbers, or ranges such as \"5060-5061\".",
+        ),
+        Setting::new(
+            "firewall.max_elements",
+            "",
+            count(|c| &mut c.firewall.max_elements, MOST_ELEMENTS),
+            "Most elements in one set of the kernel.",
+        ),
+        Setting::new(
+            "firewall.conntrack",
+            "",
+            Field::Bool(|c| &mut c.firewall.conntrack),
+            "Remove a banned source's connection-tracking entries, so that its streams end at once.",
+        ),
+        Setting::new(
+            "firewall.on_exit",
+            "FIREWALL_ON_EXIT",
+            Field::Word(|c| &mut c.firewall.on_exit),
+            "\"keep\": bans stay in the kernel when the daemon ends. \"flush\": they are removed.",
+        ),
+        Setting::new(
+            "firewall.never_ban",
+            "",
+            Field::Networks(|c| &mut c.firewall.never_ban),
+            "Never banned whatever asks for it; checked once more before the kernel is told.",
+        ),
+    ],
+};
+
+pub(super) const STORE: Section = Section {
+    name: "store",
+    intro: "The database that bans and lists survive a restart in.",
+    keys: &[Setting::new(
+        "store.path",
+        "STORE_PATH",
+        Field::Path(|c| &mut c.store.path),
+        "The SQLite file; its directory must exist.",
+    )
+    .restart()],
+};
+
+pub(super) const LOG: Section = Section {
+    name: "log",
+    intro: "The daemon's own log.",
+    keys: &[
+        Setting::new(
+            "log.level",
+            "LOG_LEVEL",
+            Field::Word(|c| &mut c.log.level),
+            "The least important level that is written.",
+        )
+        .follows("security.esl_log_level", |c| c.log.level = c.security.esl_log_level),
+        Setting::new(
+            "log.format",
+            "LOG_FORMAT",
+            Field::Word(|c| &mut c.log.format),
+            "\"auto\" is the journal's protocol under systemd and \"human\" otherwise.",
+        ),
+    ],
+};
+
+pub(super) const GUARD: Section = Section {
+    name: "guard",
+    intro: "Bounds of what the guard remembers, and durations of its own.",
+    keys: &[
+        Setting::new(
+            "guard.max_sources",
+            "",
+            count(|c| &mut c.guard.max_sources, MOST_ELEMENTS),
+            "Most sources tracked at a time; beyond it the cheapest is forgotten.",
+        ),
+        Setting::new(
+            "guard.max_registrations",
+            "",
+            count(|c| &mut c.guard.max_registrations, MOST_ELEMENTS),
+            "Most live registrations tracked at a time.",
+        ),
+        Setting::new(
+            "guard.wrong_call_state_block_duration",
+            "",
+            span(|c| &mut c.guard.wrong_call_state_block_duration),
+            "Ban for wrong call states; security.forgeable_ban_max caps it while the evidence is forgeable.",
+        )
+        .follows("security.block_duration", |c| {
+            c.guard.wrong_call_state_block_duration = c.security.block_duration;
+        }),
+        Setting::new(
+            "guard.untrusted_block_duration",
+            "",
+            span(|c| &mut c.guard.untrusted_block_duration),
+            "Ban for calls from untrusted domains; security.forgeable_ban_max caps it while the evidence is \
+             forgeable.",
+        )
+        .follows("security.block_duration", |c| c.guard.untrusted_block_duration = c.security.block_duration),
+        Setting::new(
+            "guard.silence_alarm",
+            "",
+            span(|c| &mut c.guard.silence_alarm),
+            "A switch that sends nothing for so long raises an alarm.",
+        ),
+    ],
+};
+
+pub(super) const API: Section = Section {
+    name: "api",
+    intro: "Who may change state over HTTP.",
+    keys: &[Setting::new(
+        "api.allowed_ips",
+        "",
+        Field::Networks(|c| &mut c.api.allowed_ips),
+        "May change state, beside security.chandaemon.allowed_api_ips; when both are empty only loopback may.",
+    )],
+};

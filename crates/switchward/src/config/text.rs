@@ -1,0 +1,80 @@
+//! What a text must look like in each place that one is put in: a host, a chain, a command.
+//!
+//! [`Shape::refusal`] says nothing when the text will do. Texts that reach a command line or the event socket are
+//! held to letters that cannot become an option or a second command there.
+
+/// The looks of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A host name or address; empty is every address.
+    BindHost,
+    /// A host name or address.
+    Host,
+    /// A domain; may be empty.
+    Domain,
+    /// A domain pattern.
+    Pattern,
+    /// A command of the switch.
+    Command,
+    /// A label.
+    Name,
+    /// An `http` or `https` address; may be empty.
+    Url,
+    /// An iptables chain.
+    ChainName,
+    /// An ipset, with a byte to spare for the "6".
+    SetName,
+    /// An nftables table.
+    TableName,
+}
+
+impl Shape {
+    /// What the text should be, when it is not; the text is trimmed already.
+    pub(super) fn refusal(self, text: &str) -> Option<&'static str> {
+        (!self.fits(text)).then(|| self.expected())
+    }
+
+    /// The looks in words.
+    pub(super) const fn expected(self) -> &'static str {
+        match self {
+            Self::BindHost => "a host name or address without blanks",
+            Self::Host => "a host name or address, not empty and without blanks",
+            Self::Domain => "a domain without blanks",
+            Self::Pattern => "a domain pattern, not empty and without blanks",
+            Self::Command => "a command, not empty and without control characters",
+            Self::Name => "a name of 1 to 64 bytes without control characters",
+            Self::Url => "an http:// or https:// address, or an empty text",
+            Self::ChainName => {
+                "a chain name of 1 to 28 bytes without blanks and with no \"-\" or \"!\" in front"
+            }
+            Self::SetName => {
+                "a set name of 1 to 30 bytes (31 less the \"6\" of the IPv6 set) without blanks and \
+                 with no \"-\" in front"
+            }
+            Self::TableName => "a table name of 1 to 64 letters, digits, \"_\" or \"-\", a letter first",
+        }
+    }
+
+    fn fits(self, text: &str) -> bool {
+        let tight = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        match self {
+            Self::BindHost | Self::Domain => tight,
+            Self::Host | Self::Pattern => tight && !text.is_empty(),
+            Self::Command => !text.is_empty() && !text.contains(char::is_control),
+            Self::Name => (1..=64).contains(&text.len()) && !text.contains(char::is_control),
+            Self::Url => text.is_empty() || (tight && has_host(text)),
+            Self::ChainName => tight && (1..=28).contains(&text.len()) && !text.starts_with(['-', '!']),
+            Self::SetName => tight && (1..=30).contains(&text.len()) && !text.starts_with('-'),
+            Self::TableName => {
+                (1..=64).contains(&text.len())
+                    && text.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            }
+        }
+    }
+}
+
+fn has_host(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
+}

@@ -1,3 +1,14 @@
-//! The guard and the only door of a voice switch.
+//! The daemon: configuration, wiring, HTTP interface, command line, store.
+//!
+//! What decides lives in the crates below: `guard` judges, `extract` reads events, `netfilter` writes the kernel's sets,
+//! `esl` speaks to the switch. Here they are put together. Start with [`app::App`] (what the parts share), `daemon` (how they
+//! are started and stopped) and `cli` (what an operator types).
 
+pub mod app;
+pub mod clock;
 pub mod config;
+pub mod logs;
+pub mod mirror;
+pub mod policy;
+pub mod store;
+pub mod switch;

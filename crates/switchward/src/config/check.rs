@@ -3,6 +3,7 @@
 //! Runs once, after the file and the environment; start with [`Walk::settle`].
 
 use super::defaults::FACTORY_PASSWORD;
+use super::findings::Place;
 use super::keys::{self, SWITCH};
 use super::model::Switch;
 use super::network::is_loopback;
@@ -35,7 +36,7 @@ impl Walk {
 
     /// A password and a password file: the environment wins over the file, then the password file over the password.
     fn one_password(&mut self) {
-        let from = |path: &str| self.findings.place(path).map(|place| place.is_variable());
+        let from = |path: &str| self.findings.place(path).map(Place::is_variable);
         match (from("security.esl_password"), from("security.esl_password_file")) {
             (Some(true), Some(false)) => self.config.security.esl_password_file = None,
             (Some(password), Some(file)) if password == file => {

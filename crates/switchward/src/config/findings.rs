@@ -69,11 +69,25 @@ impl Findings {
     /// The warnings, or everything when there is an error; the file's lines in order, then the environment.
     pub(super) fn finish(mut self) -> Result<Vec<Problem>, Problems> {
         self.problems.sort_by_key(|problem| (problem.file == ENVIRONMENT, problem.line, problem.column));
-        match self.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        let refused = self.problems.iter().any(|problem| problem.severity == Severity::Error);
+        self.cut(refused);
+        match refused {
             true => Err(Problems(self.problems)),
             false => Ok(self.problems),
         }
     }
+
+    /// Nobody reads more than the first; a text of a megabyte can have a hundred thousand.
+    fn cut(&mut self, refused: bool) {
+        let Some(more) = self.problems.len().checked_sub(MOST).filter(|more| *more > 0) else { return };
+        self.problems.sort_by_key(|problem| problem.severity == Severity::Warning);
+        self.problems.truncate(MOST);
+        let place = Place { file: self.file.clone(), line: 0, column: 0, key: String::new() };
+        let severity = if refused { Severity::Error } else { Severity::Warning };
+        self.push(severity, place, &format!("{more} more problems"), "none", "mend these first");
+    }
 }
 
 const ENVIRONMENT: &str = "environment";
+/// Problems that are told.
+const MOST: usize = 100;

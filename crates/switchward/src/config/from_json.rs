@@ -11,11 +11,9 @@ use super::tree::{Entry, Node, Syntax, Value};
 pub(super) fn parse(text: &str) -> Result<Node, Syntax> {
     match parse_to_ast(text, &CollectOptions::default(), &OPTIONS) {
         Ok(parsed) => Ok(parsed.value.map_or(Node { value: Value::Null, span: 0..0 }, node)),
-        Err(error) => Err(Syntax {
-            at: error.range().start,
-            mend: mend(error.kind()),
-            ..described(&error.kind().to_string())
-        }),
+        Err(error) => {
+            Err(Syntax { at: error.range().start, mend: mend(error.kind()), ..described(error.kind()) })
+        }
     }
 }
 
@@ -44,17 +42,22 @@ fn number(text: &str) -> Value {
     }
 }
 
-fn described(message: &str) -> Syntax {
-    let (found, expected) = match message.strip_prefix("Expected ") {
-        Some(wanted) => ("something else".into(), wanted.into()),
-        None => (message.to_lowercase(), "JSON".into()),
+fn described(kind: &ParseErrorKind) -> Syntax {
+    let message = kind.to_string();
+    let (found, expected) = match (kind, message.strip_prefix("Expected ")) {
+        (ParseErrorKind::MultipleRootJsonValues, _) => {
+            ("text after the last bracket".into(), "the end".into())
+        }
+        (ParseErrorKind::ExpectedComma, _) => ("no comma after this value".into(), "one".into()),
+        (_, Some(wanted)) => ("something else".into(), wanted.into()),
+        (_, None) => (message.to_lowercase(), "JSON".into()),
     };
     Syntax { at: 0, found, expected, mend: "" }
 }
 
 fn mend(kind: &ParseErrorKind) -> &'static str {
     match kind {
-        ParseErrorKind::ExpectedComma => "put a comma between the two",
+        ParseErrorKind::ExpectedComma => "put a comma there",
         ParseErrorKind::UnterminatedObject => "close it with }",
         ParseErrorKind::UnterminatedArray => "close it with ]",
         ParseErrorKind::UnexpectedWord => "put the text in double quotes",

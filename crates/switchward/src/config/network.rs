@@ -49,8 +49,7 @@ fn fold(network: IpNet) -> IpNet {
 
 /// Whether a host name or address can only mean this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    match bare.parse::<IpAddr>() {
+    match host.parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) => address == Ipv6Addr::LOCALHOST || mapped_loopback(address),
         Ok(IpAddr::V4(address)) => address.is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),

@@ -167,7 +167,7 @@ fn span(node: &Node, min: Duration, max: Duration) -> Result<Duration, String> {
 
 fn text(node: &Node, shape: Shape) -> Result<String, String> {
     match &node.value {
-        Value::Str(text) if shape.refusal(text.trim()).is_none() => Ok(text.trim().to_owned()),
+        Value::Str(text) => shape.accept(text).ok_or_else(|| node.found()),
         _ => Err(node.found()),
     }
 }

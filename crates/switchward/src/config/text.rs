@@ -1,7 +1,9 @@
 //! What a text must look like in each place that one is put in: a host, a chain, a command.
 //!
-//! [`Shape::refusal`] says nothing when the text will do. Texts that reach a command line or the event socket are
+//! Start with [`Shape::accept`]. Texts that reach a command line or the event socket are
 //! held to letters that cannot become an option or a second command there.
+
+use std::net::Ipv6Addr;
 
 /// The looks of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,16 +31,19 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// What the text should be, when it is not; the text is trimmed already.
-    pub(super) fn refusal(self, text: &str) -> Option<&'static str> {
-        (!self.fits(text)).then(|| self.expected())
+    /// The text as it is kept: trimmed, and a host without the brackets of an IPv6 address. None when it does not
+    /// look right.
+    pub(super) fn accept(self, text: &str) -> Option<String> {
+        let text = text.trim();
+        let kept = if matches!(self, Self::Host | Self::BindHost) { strip_brackets(text) } else { text };
+        self.fits(text).then(|| kept.to_owned())
     }
 
     /// The looks in words.
     pub(super) const fn expected(self) -> &'static str {
         match self {
-            Self::BindHost => "a host name or address without blanks",
-            Self::Host => "a host name or address, not empty and without blanks",
+            Self::BindHost => "a host name or address without blanks and without a port",
+            Self::Host => "a host name or address, not empty, without blanks and without a port",
             Self::Domain => "a domain without blanks",
             Self::Pattern => "a domain pattern, not empty and without blanks",
             Self::Command => "a command, not empty and without control characters",
@@ -58,8 +63,10 @@ impl Shape {
     fn fits(self, text: &str) -> bool {
         let tight = !text.contains(|c: char| c.is_whitespace() || c.is_control());
         match self {
-            Self::BindHost | Self::Domain => tight,
-            Self::Host | Self::Pattern => tight && !text.is_empty(),
+            Self::BindHost => text.is_empty() || (tight && is_host(text)),
+            Self::Host => tight && is_host(text),
+            Self::Domain => tight,
+            Self::Pattern => tight && !text.is_empty(),
             Self::Command => !text.is_empty() && !text.contains(char::is_control),
             Self::Name => (1..=64).contains(&text.len()) && !text.contains(char::is_control),
             Self::Url => text.is_empty() || (tight && has_host(text)),
@@ -72,6 +79,21 @@ impl Shape {
             }
         }
     }
+}
+
+/// A colon is an IPv6 address's (perhaps with a zone, `fe80::1%eth0`) or in front of a port, which has its own key.
+fn is_host(text: &str) -> bool {
+    let bare = strip_brackets(text);
+    let address = bare.split_once('%').map_or(bare, |(address, _)| address);
+    match text.contains([':', '[', ']', '/', '%']) {
+        true => address.parse::<Ipv6Addr>().is_ok(),
+        false => !text.is_empty(),
+    }
+}
+
+/// `::1` of `[::1]`.
+fn strip_brackets(text: &str) -> &str {
+    text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text)
 }
 
 fn has_host(url: &str) -> bool {

@@ -47,7 +47,7 @@ impl Node {
             Value::Null => "null".into(),
             Value::Bool(value) => value.to_string(),
             Value::Int(value) => value.to_string(),
-            Value::Float(value) => value.to_string(),
+            Value::Float(value) => format!("{value:?}"),
             Value::Date(text) => format!("the date {text}"),
             Value::Str(text) => quote(text),
             Value::Array(_) | Value::Table(_) => self.kind().into(),

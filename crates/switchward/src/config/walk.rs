@@ -137,17 +137,11 @@ impl Walk {
             return Some(name);
         }
         let near = nearest(&entry.key, names).map(|name| join(section, name));
-        match near.or_else(|| elsewhere(&entry.key)) {
-            Some(near) => {
-                self.findings.warning(place, "an unknown key", &near, "rename it; as it stands it is ignored")
-            }
-            None => self.findings.warning(
-                place,
-                "an unknown key",
-                "one of the keys in docs/configuration.md",
-                "remove it; it is ignored",
-            ),
-        }
+        let (expected, mend) = match near.or_else(|| elsewhere(&entry.key)) {
+            Some(near) => (near, "rename it; as it stands it is ignored"),
+            None => ("one of the keys in docs/configuration.md".into(), "remove it; it is ignored"),
+        };
+        self.findings.warning(place, "an unknown key", &expected, mend);
         None
     }
 
@@ -162,8 +156,9 @@ impl Walk {
         if seen.contains(&name) {
             let place = page.key_place(path, entry);
             self.findings.warning(place, "the key a second time", "it once", "keep one; the last one holds");
+        } else {
+            seen.push(name);
         }
-        seen.push(name);
     }
 }
 
@@ -223,9 +218,11 @@ fn children(section: &str) -> Vec<(&'static str, Known)> {
     keys.chain(sections).chain(retired).chain(switches).collect()
 }
 
-/// A key of that very name in another section.
+/// A key or section of that very name in another section.
 fn elsewhere(name: &str) -> Option<String> {
-    keys::keys().find(|key| key.name() == name).map(|key| key.path.to_owned())
+    let last = |path: &str| path.rsplit('.').next() == Some(name);
+    let mut paths = keys::keys().map(|key| key.path).chain(SECTIONS.iter().map(|section| section.name));
+    paths.find(|path| last(path)).map(str::to_owned)
 }
 
 fn join(section: &str, name: &str) -> String {

@@ -172,3 +172,11 @@ fn the_format_is_told_by_the_extension_or_else_by_the_content() {
     assert_eq!(of("a", "[server]"), Format::Toml);
     assert_eq!(of("a", ""), Format::Toml);
 }
+
+#[test]
+fn an_ipv6_host_loses_its_brackets() {
+    for (text, host) in [("[::1]", "::1"), ("2001:db8::1", "2001:db8::1"), ("fe80::1%eth0", "fe80::1%eth0")] {
+        let text = format!("security.esl_host = '{text}'\nsecurity.esl_password = 'x'");
+        assert_eq!(config(toml(&text)).switches[0].host, host);
+    }
+}

@@ -28,6 +28,16 @@ fn a_wrong_value_of_each_kind_is_named_with_what_was_expected_and_the_mend() {
              1000000; write max_failed_attempts = 5",
         ),
         (
+            "security.max_failed_attempts = 5.0",
+            "switchward.toml:1:32: security.max_failed_attempts: found 5.0, expected a whole number from 1 to \
+             1000000; write max_failed_attempts = 5",
+        ),
+        (
+            "security.esl_host = '192.0.2.1:8021'",
+            "switchward.toml:1:21: security.esl_host: found \"192.0.2.1:8021\", expected a host name or address, not \
+             empty, without blanks and without a port; write esl_host = \"127.0.0.1\"",
+        ),
+        (
             "firewall.max_elements = 16777217",
             "switchward.toml:1:25: firewall.max_elements: found 16777217, expected a whole number from 1 to \
              16777216; write max_elements = 1000000",
@@ -192,6 +202,7 @@ fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
         ("sever = {}", "server"),
         ("[[switch]]\ndefualt_domain = 'x'", "switch[0].default_domain"),
         ("server.log-request = true", "server.log_requests"),
+        ("rate_limit.enabled = true", "security.rate_limit"),
         ("forgeable_ban_max = '1m'", "security.forgeable_ban_max"),
     ];
     for (text, nearest) in cases {
@@ -218,14 +229,14 @@ fn a_syntax_error_has_its_line_and_column() {
     let cases = [
         (
             json("{\n  \"server\": {\n    \"port\": \"1\"\n    \"host\": \"a\"\n  }\n}"),
-            "config.json:3:16: found something else, expected comma; put a comma between the two",
+            "config.json:3:16: found no comma after this value, expected one; put a comma there",
         ),
         (
             json("{\n \"a\": True\n}"),
             "config.json:2:7: found unexpected word, expected JSON; put the text in double quotes",
         ),
         (json("{\"a\": {"), "config.json:1:7: found unterminated object, expected JSON; close it with }"),
-        (json("{} {}"), "config.json:1:4: found text cannot contain more than one json value, expected JSON"),
+        (json("{} {}"), "config.json:1:4: found text after the last bracket, expected the end"),
         (json("[]"), "config.json:1:1: found an array, expected an object with the settings"),
         (
             toml("[server]\nport 1"),

@@ -1,0 +1,173 @@
+//! What the parts of the running daemon share: the guard, its followers, the switches, the configuration in force.
+//!
+//! [`App`] is handed around as an `Arc`; it starts nothing. Orders of operators come in here, so that every door (HTTP, the
+//! command line) gives the same answer: an order is answered when it is in the ledger, on the disk and in the kernel, or with
+//! a warning that says what is not.
+
+use crate::clock;
+use crate::config::Config;
+use crate::mirror::{self, Mirror};
+use crate::policy;
+use crate::store::Kept;
+use crate::switch::Switch;
+use arc_swap::ArcSwap;
+use guard::{Allowed, Ban, Guard, Refusal, Scope, Target, Time};
+use ipnet::IpNet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the parts of the daemon share.
+pub struct App {
+    /// The engine and the ledger.
+    pub guard: Guard,
+    /// What follows the ledger.
+    pub mirror: Arc<Mirror>,
+    /// The guarded switches, in the order of their numbers.
+    pub switches: Vec<Arc<Switch>>,
+    /// The configuration in force.
+    pub config: ArcSwap<Config>,
+    /// Where it came from.
+    pub config_path: Option<PathBuf>,
+    /// The host's own addresses.
+    pub own: Vec<IpNet>,
+    /// Changes the level of the log.
+    pub log: crate::logs::Level,
+    /// Why bans are not enforced in the kernel, when they are not.
+    pub unenforced: Option<String>,
+    /// When the daemon started.
+    pub started: Time,
+}
+
+/// An order that was carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done<T> {
+    /// The result.
+    pub result: T,
+    /// What did not go as it should have: not on the disk, not in the kernel.
+    pub warnings: Vec<String>,
+}
+
+/// The longest that an order waits for the kernel.
+const KERNEL_WAIT: Duration = Duration::from_secs(2);
+
+impl App {
+    /// Bans a target by order of `who`, for `ttl` or for good.
+    ///
+    /// # Errors
+    /// When it would hit what must not be banned.
+    pub async fn ban(
+        self: &Arc<Self>,
+        target: Target,
+        ttl: Option<Duration>,
+        scope: Scope,
+        reason: &str,
+        who: &str,
+    ) -> Result<Done<Arc<Ban>>, Refusal> {
+        let ban = self.guard.order_ban(target, ttl, scope, reason, who, clock::now())?;
+        tracing::info!(target = %ban.target, who, "banned by order");
+        let mut warnings = self.settle().await;
+        if self.is_dry() {
+            warnings.push("dry run: the kernel drops nothing".into());
+        }
+        Ok(Done { result: ban, warnings })
+    }
+
+    /// Lifts the bans of a target and of all within it by order of `who`.
+    pub async fn lift(self: &Arc<Self>, target: Target, who: &str) -> Done<Vec<Arc<Ban>>> {
+        let now = clock::now();
+        let lifted = self.guard.order_lift(target, who, now);
+        for ban in &lifted {
+            tracing::info!(target = %ban.target, who, "ban lifted by order");
+        }
+        let mut warnings = self.settle().await;
+        if let Some(ban) = self.guard.ledger().covering(target, now) {
+            warnings.push(format!("{target} is still covered by the ban of {}", ban.target));
+        }
+        Done { result: lifted, warnings }
+    }
+
+    /// Allows a target by order of `who`, for `ttl` or for good.
+    ///
+    /// # Errors
+    /// When it is a port, or a banned network covers it.
+    pub async fn allow(
+        self: &Arc<Self>,
+        target: Target,
+        ttl: Option<Duration>,
+        user: &str,
+        domain: &str,
+        who: &str,
+    ) -> Result<Done<(Allowed, Vec<Arc<Ban>>)>, Refusal> {
+        let result = self.guard.order_allow(target, ttl, user, domain, who, clock::now())?;
+        tracing::info!(%target, who, lifted = result.1.len(), "allowed by order");
+        Ok(Done { result, warnings: self.settle().await })
+    }
+
+    /// Removes an allow entry by order of `who`; tells whether there was one.
+    pub async fn disallow(self: &Arc<Self>, target: Target, who: &str) -> Done<bool> {
+        let result = self.guard.order_disallow(target, who);
+        if result {
+            tracing::info!(%target, who, "allow entry removed by order");
+        }
+        Done { result, warnings: self.settle().await }
+    }
+
+    /// Waits until the disk and the kernel have all that was ordered so far; tells what they have not.
+    pub async fn settle(self: &Arc<Self>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(store) = self.mirror.store()
+            && let Err(reason) = store.settle().await
+        {
+            warnings.push(format!("not on the disk, so it would not survive a restart: {reason}"));
+        }
+        let Some(writer) = self.mirror.firewall().cloned() else {
+            warnings.extend(self.unenforced.clone());
+            return warnings;
+        };
+        let asked = writer.clone();
+        let flushed = tokio::task::spawn_blocking(move || asked.flush(KERNEL_WAIT)).await.unwrap_or(false);
+        if !flushed {
+            let reason = writer.stats().degraded.unwrap_or_else(|| "it has not answered yet".into());
+            warnings.push(format!("the kernel does not hold everything: {reason}"));
+        }
+        warnings
+    }
+
+    /// Whether bans are only logged.
+    pub fn is_dry(&self) -> bool {
+        self.config.load().security.dry_run
+    }
+
+    /// Whether anything is there to drop a packet.
+    pub fn is_enforcing(&self) -> bool {
+        self.mirror.firewall().is_some() && !self.is_dry()
+    }
+
+    /// Puts a new configuration in force, as far as that goes without a restart.
+    pub fn reconfigure(&self, config: Config) {
+        self.guard.set_policy(policy::policy(&config, &self.own));
+        if let Some(writer) = self.mirror.firewall() {
+            writer.protect(policy::firewall(&config, &self.own).protect);
+        }
+        self.log.set(config.log.level);
+        self.config.store(Arc::new(config));
+    }
+
+    /// The ledger as the kernel should hold it now.
+    pub fn desired(&self) -> Vec<netfilter::Element> {
+        let now = clock::now();
+        self.guard.ledger().bans(now).iter().map(|ban| mirror::element(ban, now)).collect()
+    }
+
+    /// The ledger as the store should hold it now.
+    pub fn whole(&self) -> Kept {
+        let (ledger, now) = (self.guard.ledger(), clock::now());
+        Kept {
+            bans: ledger.bans(now).iter().map(|ban| (**ban).clone()).collect(),
+            allows: ledger.allows(now),
+            patterns: ledger.patterns().to_vec(),
+            ..Kept::default()
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The store: bans, allow-list and patterns in SQLite, so that they survive a restart and a kill.
+//!
+//! It mirrors the ledger and decides nothing. One thread owns the database; [`Store::record`] hands it a change without
+//! waiting, changes are committed together every [`COMMIT_EVERY`] at the latest, and [`Store::settle`] waits until all that was
+//! recorded before is on the disk. When the disk is full or fails, the guard goes on: the store says so, drops what it
+//! could not write, tries again every second, and then writes the whole ledger anew.
+
+use guard::ledger::Change;
+use guard::pattern::DomainPattern;
+use guard::{Allowed, Ban};
+use parking_lot::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use tables::Tables;
+
+/// What the store kept.
+#[derive(Default, Debug, PartialEq)]
+pub struct Kept {
+    /// Bans; some may have run out.
+    pub bans: Vec<Ban>,
+    /// Allow entries; some may have run out.
+    pub allows: Vec<Allowed>,
+    /// Untrusted-domain patterns added at run time.
+    pub patterns: Vec<DomainPattern>,
+    /// Where a damaged database was moved, when there was one.
+    pub damaged: Option<PathBuf>,
+    /// Rows that could not be read and were left out.
+    pub unreadable: usize,
+}
+
+/// Gives the whole ledger, for writing everything anew.
+pub type Whole = Box<dyn Fn() -> Kept + Send>;
+
+/// Why the store cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the store {path}: {reason}; make its directory writable for this user or set store.path")]
+pub struct OpenError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub reason: String,
+}
+
+/// How the store is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Health {
+    /// Why the last write failed; `None` when it did not.
+    pub failing: Option<String>,
+    /// Changes committed.
+    pub committed: u64,
+    /// Failed commits.
+    pub errors: u64,
+    /// Changes waiting.
+    pub waiting: u64,
+}
+
+#[derive(Default)]
+struct Shared {
+    failing: Mutex<Option<String>>,
+    committed: AtomicU64,
+    errors: AtomicU64,
+    recorded: AtomicU64,
+    taken: AtomicU64,
+}
+
+enum Job {
+    Change(Change),
+    Settle(tokio::sync::oneshot::Sender<Result<(), String>>),
+    Whole(Whole),
+    Stop(Sender<()>),
+}
+
+/// A handle to the thread that owns the database.
+#[derive(Clone)]
+pub struct Store {
+    jobs: Sender<Job>,
+    shared: Arc<Shared>,
+}
+
+/// The longest that a change waits for its commit.
+pub const COMMIT_EVERY: Duration = Duration::from_millis(50);
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Most changes in one commit.
+const BATCH: usize = 10_000;
+
+impl Store {
+    /// Opens (or makes) the database and reads what it kept. A damaged one is moved aside, not overwritten.
+    ///
+    /// # Errors
+    /// When the file cannot be made or opened.
+    pub fn open(path: &Path) -> Result<(Store, Kept), OpenError> {
+        let (tables, kept) = Tables::open(path).map_err(|reason| OpenError { path: path.into(), reason })?;
+        let (jobs, inbox) = channel();
+        let shared = Arc::new(Shared::default());
+        let writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: false };
+        std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || writer.run())
+            .map_err(|error| OpenError { path: path.into(), reason: error.to_string() })?;
+        Ok((Store { jobs, shared }, kept))
+    }
+
+    /// Where the store gets the whole ledger from, after a failure.
+    pub fn mirror(&self, whole: Whole) {
+        _ = self.jobs.send(Job::Whole(whole));
+    }
+
+    /// Hands a change over; never waits.
+    pub fn record(&self, change: &Change) {
+        self.shared.recorded.fetch_add(1, Relaxed);
+        _ = self.jobs.send(Job::Change(change.clone()));
+    }
+
+    /// Waits until all that was recorded before is on the disk.
+    ///
+    /// # Errors
+    /// What keeps the store from writing.
+    pub async fn settle(&self) -> Result<(), String> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        _ = self.jobs.send(Job::Settle(done));
+        answer.await.unwrap_or_else(|_| Err("the store has stopped".into()))
+    }
+
+    /// How it is doing.
+    pub fn health(&self) -> Health {
+        let waiting = self.shared.recorded.load(Relaxed).saturating_sub(self.shared.taken.load(Relaxed));
+        Health {
+            failing: self.shared.failing.lock().clone(),
+            committed: self.shared.committed.load(Relaxed),
+            errors: self.shared.errors.load(Relaxed),
+            waiting,
+        }
+    }
+
+    /// Writes what is waiting and closes the database; false when that took longer than `timeout`.
+    pub fn stop(&self, timeout: Duration) -> bool {
+        let (done, answer) = channel();
+        self.jobs.send(Job::Stop(done)).is_ok() && answer.recv_timeout(timeout).is_ok()
+    }
+}
+
+struct Writer {
+    tables: Tables,
+    inbox: Receiver<Job>,
+    shared: Arc<Shared>,
+    whole: Option<Whole>,
+    /// Whether changes were dropped, so that the whole ledger must be written.
+    behind: bool,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut changes: Vec<Change> = Vec::new();
+        loop {
+            let wait = if self.behind { RETRY_EVERY } else { Duration::from_secs(3600) };
+            let first = match self.inbox.recv_timeout(wait) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let mut end = None;
+            let mut asked = Vec::new();
+            self.gather(first, &mut changes, &mut asked, &mut end);
+            let result = self.commit(&mut changes);
+            for done in asked {
+                _ = done.send(result.clone());
+            }
+            if let Some(done) = end {
+                self.tables.close();
+                _ = done.send(());
+                return;
+            }
+        }
+    }
+
+    /// Takes jobs until the commit is due: at once when somebody waits for it.
+    fn gather(
+        &mut self,
+        first: Option<Job>,
+        changes: &mut Vec<Change>,
+        asked: &mut Vec<tokio::sync::oneshot::Sender<Result<(), String>>>,
+        end: &mut Option<Sender<()>>,
+    ) {
+        let due = Instant::now() + COMMIT_EVERY;
+        let mut next = first;
+        while let Some(job) = next {
+            match job {
+                Job::Change(change) => {
+                    self.shared.taken.fetch_add(1, Relaxed);
+                    changes.push(change);
+                }
+                Job::Settle(done) => asked.push(done),
+                Job::Whole(whole) => self.whole = Some(whole),
+                Job::Stop(done) => {
+                    *end = Some(done);
+                    return;
+                }
+            }
+            if changes.len() >= BATCH {
+                return;
+            }
+            let wait = if asked.is_empty() { due.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            next = self.inbox.recv_timeout(wait).ok();
+        }
+    }
+
+    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), String> {
+        let result = if self.behind {
+            match &self.whole {
+                Some(whole) => self.tables.write_whole(&whole()),
+                None => Err("changes were lost and nothing tells the whole ledger".into()),
+            }
+        } else if changes.is_empty() {
+            Ok(())
+        } else {
+            self.tables.write(changes)
+        };
+        match &result {
+            Ok(()) => {
+                self.shared.committed.fetch_add(changes.len() as u64, Relaxed);
+                if self.shared.failing.lock().take().is_some() {
+                    tracing::warn!("the store can be written again; the whole ledger is on the disk");
+                }
+                self.behind = false;
+            }
+            Err(reason) => {
+                self.shared.errors.fetch_add(1, Relaxed);
+                self.behind = true;
+                let before = self.shared.failing.lock().replace(reason.clone());
+                if before.is_none() {
+                    tracing::error!(
+                        %reason,
+                        "the store cannot be written: bans hold in memory and in the kernel but would not survive a restart; \
+                         free some space or mend the disk (trying again every second)"
+                    );
+                }
+            }
+        }
+        changes.clear();
+        result
+    }
+}

@@ -1,0 +1,171 @@
+//! The tables, and how ledger entries become rows. Only the store's thread comes in here.
+
+use super::Kept;
+use guard::ledger::Change;
+use guard::pattern::DomainPattern;
+use guard::{Allowed, Ban, Time};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Version of the tables, kept in SQLite's `user_version`.
+const VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE patterns (pattern TEXT PRIMARY KEY) WITHOUT ROWID;
+";
+
+pub(super) struct Tables {
+    connection: Connection,
+}
+
+impl Tables {
+    /// Opens or makes the database.
+    pub(super) fn open(path: &Path) -> Result<(Tables, Kept), String> {
+        prepare(path)?;
+        match Self::open_existing(path) {
+            Ok(opened) => Ok(opened),
+            Err(error) if is_damage(&error) => {
+                let aside = move_aside(path)?;
+                let (tables, kept) = Self::open_existing(path).map_err(|error| error.to_string())?;
+                Ok((tables, Kept { damaged: Some(aside), ..kept }))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn open_existing(path: &Path) -> rusqlite::Result<(Tables, Kept)> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Every commit reaches the disk: a ban that was answered survives a power cut.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        match version {
+            VERSION => {}
+            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
+            newer => return Err(newer_version(newer)),
+        }
+        let mut kept = Kept::default();
+        kept.bans = read(&connection, "bans", &mut kept.unreadable)?;
+        kept.allows = read(&connection, "allows", &mut kept.unreadable)?;
+        let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
+        for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
+            match DomainPattern::new(&pattern?) {
+                Ok(pattern) => kept.patterns.push(pattern),
+                Err(_) => kept.unreadable += 1,
+            }
+        }
+        drop(statement);
+        Ok((Tables { connection }, kept))
+    }
+
+    /// Writes changes in one commit.
+    pub(super) fn write(&mut self, changes: &[Change]) -> Result<(), String> {
+        self.commit(|transaction| changes.iter().try_for_each(|change| apply(transaction, change)))
+    }
+
+    /// Replaces everything in one commit.
+    pub(super) fn write_whole(&mut self, whole: &Kept) -> Result<(), String> {
+        self.commit(|transaction| {
+            transaction.execute_batch("DELETE FROM bans; DELETE FROM allows; DELETE FROM patterns;")?;
+            whole.bans.iter().try_for_each(|ban| put_ban(transaction, ban))?;
+            whole.allows.iter().try_for_each(|entry| put_allow(transaction, entry))?;
+            whole.patterns.iter().try_for_each(|pattern| put_pattern(transaction, pattern))
+        })
+    }
+
+    fn commit(&mut self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), String> {
+        let write_all = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            write(&transaction)?;
+            transaction.commit()
+        };
+        write_all(&mut self.connection).map_err(|error| error.to_string())
+    }
+
+    /// Moves what is in the write-ahead log into the database.
+    pub(super) fn close(&mut self) {
+        _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    }
+}
+
+fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+    let remove = |table: &str, key: &str, value: String| {
+        let sql = format!("DELETE FROM {table} WHERE {key} = ?1");
+        transaction.prepare_cached(&sql)?.execute(params![value]).map(|_| ())
+    };
+    match change {
+        Change::Banned(ban) => put_ban(transaction, ban),
+        Change::Lifted(ban, _) | Change::Expired(ban) => remove("bans", "target", ban.target.to_string()),
+        Change::Allowed(entry) | Change::Refreshed(entry) => put_allow(transaction, entry),
+        Change::Disallowed(entry, _) => remove("allows", "target", entry.target.to_string()),
+        Change::PatternAdded(pattern) => put_pattern(transaction, pattern),
+        Change::PatternRemoved(pattern) => remove("patterns", "pattern", pattern.to_string()),
+    }
+}
+
+fn put_ban(transaction: &Transaction<'_>, ban: &Ban) -> rusqlite::Result<()> {
+    put(transaction, "bans", &ban.target.to_string(), ban.until, ban)
+}
+
+fn put_allow(transaction: &Transaction<'_>, entry: &Allowed) -> rusqlite::Result<()> {
+    put(transaction, "allows", &entry.target.to_string(), entry.until, entry)
+}
+
+fn put_pattern(transaction: &Transaction<'_>, pattern: &DomainPattern) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached("INSERT OR REPLACE INTO patterns (pattern) VALUES (?1)")?;
+    statement.execute(params![pattern.as_str()]).map(|_| ())
+}
+
+fn put(transaction: &Transaction<'_>, table: &str, target: &str, until: Option<Time>, entry: &impl serde::Serialize) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let until = until.map(|until| i64::try_from(until.micros()).unwrap_or(i64::MAX));
+    let sql = format!("INSERT OR REPLACE INTO {table} (target, until, entry) VALUES (?1, ?2, ?3)");
+    transaction.prepare_cached(&sql)?.execute(params![target, until, text]).map(|_| ())
+}
+
+fn read<T: serde::de::DeserializeOwned>(connection: &Connection, table: &str, unreadable: &mut usize) -> rusqlite::Result<Vec<T>> {
+    let mut statement = connection.prepare(&format!("SELECT entry FROM {table}"))?;
+    let mut entries = Vec::new();
+    for text in statement.query_map([], |row| row.get::<_, String>(0))? {
+        match serde_json::from_str(&text?) {
+            Ok(entry) => entries.push(entry),
+            Err(_) => *unreadable += 1,
+        }
+    }
+    Ok(entries)
+}
+
+/// Makes the directory and the file, for this user alone.
+fn prepare(path: &Path) -> Result<(), String> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists()) {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|error| format!("making {}: {error}", directory.display()))?;
+    }
+    let opened = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    opened.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+fn newer_version(version: i64) -> rusqlite::Error {
+    let text = format!("its tables have version {version}, this program knows {VERSION}; use the newer program or another file");
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR), Some(text))
+}
+
+fn move_aside(path: &Path) -> Result<PathBuf, String> {
+    let aside = PathBuf::from(format!("{}.damaged-{}", path.display(), crate::clock::now().secs()));
+    fs::rename(path, &aside).map_err(|error| format!("moving the damaged file to {}: {error}", aside.display()))?;
+    for extra in ["-wal", "-shm"] {
+        _ = fs::remove_file(format!("{}{extra}", path.display()));
+    }
+    Ok(aside)
+}

@@ -7,8 +7,6 @@
 use crate::event::Format;
 
 mod decoder;
-#[cfg(test)]
-mod tests;
 
 pub use decoder::{CommandDecoder, CommandFrame};
 

@@ -32,7 +32,7 @@ impl EventWriter {
             Format::Json => self.json_header(name.as_bytes(), value),
             Format::Xml => match value.strip_prefix(ARRAY) {
                 Some(elements) => {
-                    split(elements).for_each(|element| self.xml_header(name.as_bytes(), element))
+                    split(elements).for_each(|element| self.xml_header(name.as_bytes(), element));
                 }
                 None => self.xml_header(name.as_bytes(), value),
             },

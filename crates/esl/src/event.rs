@@ -9,8 +9,6 @@ use std::fmt;
 
 mod json;
 mod plain;
-#[cfg(test)]
-mod tests;
 mod xml;
 
 /// How events are written on a connection.

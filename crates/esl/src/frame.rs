@@ -12,8 +12,6 @@ use crate::{
 use std::fmt;
 
 mod notice;
-#[cfg(test)]
-mod tests;
 
 /// How much one frame may hold; beyond it the decoder fails with a [`DecodeError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,158 @@
+//! The thread that owns the firewall: [`Writer`] is a handle to it, to be cloned freely.
+//!
+//! [`Writer::submit`] never blocks and never drops. The thread carries out what is queued at once when it is idle,
+//! and up to 1000 changes a transaction when it is not. It hears when somebody else destroys what is ours and repairs
+//! it from the list that the `desired` callback gives, and it tries again what a full set or a failing kernel did not
+//! take. `queue` is what handles and thread share, `worker` the thread, `stats` its figures.
+
+mod queue;
+mod stats;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::firewall::{Backend, Counter, Health, Reconciled};
+use crate::target::{Change, Element};
+use queue::{Job, Queue};
+pub use stats::{LATENCY_BOUNDS, WriterStats};
+
+/// Gives the authoritative list of what shall be dropped. Called on the writer's thread: at the start, and when
+/// something must be repaired. It must not wait for the writer.
+pub type Desired = Box<dyn Fn() -> Vec<Element> + Send>;
+
+/// Called on the writer's thread when the kernel has answered; must not block.
+pub type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+/// A handle to the writer's thread, which ends when the last handle is dropped (the kernel keeps the bans).
+#[derive(Debug, Clone)]
+pub struct Writer {
+    queue: Arc<Queue>,
+    _last: Arc<Last>,
+}
+
+/// How the start went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The mechanism in use.
+    pub backend: Backend,
+    /// What had to be done to make the kernel hold the desired list.
+    pub reconciled: Reconciled,
+}
+
+impl Writer {
+    /// Opens the firewall, makes the kernel hold the desired list, and leaves the thread running. The network
+    /// namespace is that of the calling thread.
+    ///
+    /// # Errors
+    /// As [`crate::Firewall::open`] and [`crate::Firewall::reconcile`].
+    pub fn spawn(config: Config, desired: Desired) -> Result<(Self, Started), Error> {
+        let queue = Arc::new(Queue::new()?);
+        let (sender, receiver) = sync_channel(1);
+        let shared = Arc::clone(&queue);
+        std::thread::Builder::new()
+            .name("firewall".into())
+            .spawn(move || worker::run(&config, desired, &shared, &sender))
+            .map_err(|error| {
+                Error::from_code("starting a thread", error.raw_os_error().unwrap_or(libc::EAGAIN))
+            })?;
+        let started = receiver.recv().map_err(|_| Error::Stopped)??;
+        let last = Arc::new(Last(Arc::clone(&queue)));
+        Ok((Self { queue, _last: last }, started))
+    }
+
+    /// Queues a change.
+    pub fn submit(&self, change: Change) {
+        self.push_change(change, None);
+    }
+
+    /// Queues a change; `done` hears what became of it.
+    pub fn submit_with(&self, change: Change, done: Done) {
+        self.push_change(change, Some(done));
+    }
+
+    /// Makes the kernel hold exactly this list.
+    pub fn rebuild(&self, desired: Vec<Element>) {
+        self.queue.push(Job::Rebuild(desired));
+    }
+
+    /// Replaces the protected networks. What is dropped in them at present is let through.
+    pub fn protect(&self, networks: Vec<IpNet>) {
+        self.queue.push(Job::Protect(networks));
+    }
+
+    /// Waits until all that was submitted so far has been answered by the kernel. False when that took longer, or
+    /// when the writer is degraded: then something that was wished for is not in the kernel.
+    #[must_use]
+    pub fn flush(&self, timeout: Duration) -> bool {
+        let (sender, receiver) = sync_channel(1);
+        self.queue.push(Job::Flush(sender)) && receiver.recv_timeout(timeout).unwrap_or(false)
+    }
+
+    /// What the kernel holds. A listing of all sets: not for a timer.
+    ///
+    /// # Errors
+    /// When the kernel refuses, or the writer has stopped.
+    pub fn snapshot(&self) -> Result<Vec<Element>, Error> {
+        self.ask(Job::Snapshot)
+    }
+
+    /// Whether all that we set up is there.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say, or the writer has stopped.
+    pub fn health(&self) -> Result<Health, Error> {
+        self.ask(Job::Health)
+    }
+
+    /// Packets and bytes dropped, rule by rule.
+    ///
+    /// # Errors
+    /// When the kernel refuses to say, or the writer has stopped.
+    pub fn counters(&self) -> Result<Vec<Counter>, Error> {
+        self.ask(Job::Counters)
+    }
+
+    /// The writer's figures; a few loads, no waiting for the thread.
+    #[must_use]
+    pub fn stats(&self) -> WriterStats {
+        self.queue.stats.snapshot(self.queue.depth())
+    }
+
+    /// Carries out what is queued, then ends the thread; with `flush` all of ours is taken out of the kernel first.
+    /// False when that took longer than `timeout`.
+    pub fn shutdown(self, flush: bool, timeout: Duration) -> bool {
+        let (sender, receiver) = sync_channel(1);
+        self.queue.push(Job::Stop { flush, done: sender }) && receiver.recv_timeout(timeout).is_ok()
+    }
+
+    fn push_change(&self, change: Change, done: Option<Done>) {
+        self.queue.stats.submitted();
+        if let Err(Job::Change { done: Some(done), .. }) =
+            self.queue.try_push(Job::Change { change, at: Instant::now(), done })
+        {
+            done(Err(Error::Stopped.to_string()));
+        }
+    }
+
+    fn ask<T>(&self, job: impl FnOnce(queue::Reply<T>) -> Job) -> Result<T, Error> {
+        let (sender, receiver) = sync_channel(1);
+        self.queue.push(job(sender));
+        receiver.recv().map_err(|_| Error::Stopped)?
+    }
+}
+
+/// Closes the queue when the last handle goes.
+#[derive(Debug)]
+struct Last(Arc<Queue>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

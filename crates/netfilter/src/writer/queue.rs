@@ -1,0 +1,112 @@
+//! What the handles and the thread share: [`Queue`] of [`Job`]s, in order, without a bound but counted.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use parking_lot::Mutex;
+
+use super::Done;
+use super::stats::Figures;
+use crate::error::Error;
+use crate::firewall::{Counter, Health};
+use crate::target::{Change, Element};
+use crate::wake::Bell;
+
+/// Where an answer is awaited.
+pub(crate) type Reply<T> = SyncSender<Result<T, Error>>;
+
+/// Something for the thread to do.
+pub(crate) enum Job {
+    Change { change: Change, at: Instant, done: Option<Done> },
+    Rebuild(Vec<Element>),
+    Protect(Vec<IpNet>),
+    Flush(SyncSender<bool>),
+    Snapshot(Reply<Vec<Element>>),
+    Health(Reply<Health>),
+    Counters(Reply<Vec<Counter>>),
+    Stop { flush: bool, done: SyncSender<()> },
+}
+
+pub(crate) struct Queue {
+    jobs: Mutex<Jobs>,
+    pub(crate) bell: Bell,
+    pub(crate) stats: Figures,
+}
+
+struct Jobs {
+    waiting: VecDeque<Job>,
+    open: bool,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Result<Self, Error> {
+        let jobs = Mutex::new(Jobs { waiting: VecDeque::new(), open: true });
+        Ok(Self { jobs, bell: Bell::new()?, stats: Figures::default() })
+    }
+
+    /// Queues a job; false when the thread has ended.
+    pub(crate) fn push(&self, job: Job) -> bool {
+        self.try_push(job).is_ok()
+    }
+
+    /// As [`Self::push`], but gives a job back that will not be done.
+    pub(crate) fn try_push(&self, job: Job) -> Result<(), Job> {
+        let depth = {
+            let mut jobs = self.jobs.lock();
+            if !jobs.open {
+                return Err(job);
+            }
+            jobs.waiting.push_back(job);
+            jobs.waiting.len()
+        };
+        self.stats.depth(depth);
+        if depth == 1 {
+            self.bell.ring();
+        }
+        Ok(())
+    }
+
+    /// Takes up to `most` jobs. `None` when the queue is empty and closed.
+    pub(crate) fn take(&self, most: usize) -> Option<VecDeque<Job>> {
+        let mut jobs = self.jobs.lock();
+        if jobs.waiting.is_empty() && !jobs.open {
+            return None;
+        }
+        if jobs.waiting.len() <= most {
+            return Some(std::mem::take(&mut jobs.waiting));
+        }
+        Some(jobs.waiting.drain(..most).collect())
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.jobs.lock().waiting.len()
+    }
+
+    /// No more jobs come in. What waits is still done, unless the thread has ended: then see [`Self::abandon`].
+    pub(crate) fn close(&self) {
+        self.jobs.lock().open = false;
+        self.bell.ring();
+    }
+
+    /// Closes, and drops what waits, which tells those who await an answer.
+    pub(crate) fn abandon(&self) {
+        let rest = {
+            let mut jobs = self.jobs.lock();
+            jobs.open = false;
+            std::mem::take(&mut jobs.waiting)
+        };
+        for job in rest {
+            if let Job::Change { done: Some(done), .. } = job {
+                done(Err(Error::Stopped.to_string()));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("depth", &self.depth()).finish_non_exhaustive()
+    }
+}

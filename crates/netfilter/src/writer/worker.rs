@@ -1,0 +1,318 @@
+//! The writer's thread: takes jobs, watches for tampering, repairs.
+
+use std::collections::HashMap;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+use super::queue::{Job, Queue};
+use super::{Desired, Done, Started};
+use crate::config::Config;
+use crate::conntrack::Sweeper;
+use crate::error::Error;
+use crate::firewall::{Backend, Firewall, Reconciled};
+use crate::target::{Change, Element, Scope, Target};
+use crate::wake;
+
+/// Runs until the queue is closed or a stop is asked for. Tells `started` how the start went.
+pub(super) fn run(
+    config: &Config,
+    desired: Desired,
+    queue: &Arc<Queue>,
+    started: &SyncSender<Result<Started, Error>>,
+) {
+    match Worker::start(config, desired, queue) {
+        Ok((mut worker, how)) => {
+            let _ = started.send(Ok(how));
+            worker.work();
+        }
+        Err(error) => drop(started.send(Err(error))),
+    }
+    queue.abandon();
+}
+
+struct Worker {
+    firewall: Firewall,
+    desired: Desired,
+    queue: Arc<Queue>,
+    sweeper: Option<Sweeper>,
+    /// When what has failed is tried again, and how long to wait after that.
+    retry: Option<Instant>,
+    pause: Duration,
+    /// When to look for tampering next, and when a repair may be made at the earliest.
+    look: Instant,
+    repair_from: Instant,
+    suspicion: Option<String>,
+    renew: Instant,
+}
+
+/// A change on its way.
+struct Pending {
+    change: Change,
+    at: Instant,
+    done: Option<Done>,
+}
+
+impl Worker {
+    fn start(config: &Config, desired: Desired, queue: &Arc<Queue>) -> Result<(Self, Started), Error> {
+        let mut firewall = Firewall::open(config)?;
+        let reconciled = firewall.reconcile(&desired())?;
+        let sweeper = match config.conntrack && firewall.backend() != Backend::DryRun {
+            true => Some(Sweeper::spawn(config.merged_ports(), Arc::clone(&queue.stats.conntrack))?),
+            false => None,
+        };
+        let started = Started { backend: firewall.backend(), reconciled: reconciled.clone() };
+        let now = Instant::now();
+        let mut worker = Self {
+            firewall,
+            desired,
+            queue: Arc::clone(queue),
+            sweeper,
+            retry: None,
+            pause: RETRY_FIRST,
+            look: now,
+            repair_from: now,
+            suspicion: None,
+            renew: now + RENEW,
+        };
+        worker.judge(&reconciled);
+        Ok((worker, started))
+    }
+
+    fn work(&mut self) {
+        loop {
+            let Some(jobs) = self.queue.take(BATCH) else { return };
+            let idle = jobs.is_empty();
+            if self.process(jobs) {
+                return;
+            }
+            let now = Instant::now();
+            if idle || now >= self.look {
+                self.look = now + LOOK;
+                self.watch(now);
+                self.queue.stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);
+            }
+            if idle {
+                let signal = self.firewall.signal().filter(|_| self.suspicion.is_none());
+                let descriptors: Vec<_> = [self.queue.bell.as_raw_fd()].into_iter().chain(signal).collect();
+                let until = self.suspicion.as_ref().map_or(self.look, |_| self.repair_from);
+                wake::wait(&descriptors, until.saturating_duration_since(Instant::now()));
+                self.queue.bell.quiet();
+            }
+        }
+    }
+
+    /// Does the jobs in order. True when one of them was to stop.
+    fn process(&mut self, jobs: impl IntoIterator<Item = Job>) -> bool {
+        let mut run: Vec<Pending> = Vec::new();
+        for job in jobs {
+            if let Job::Change { change, at, done } = job {
+                run.push(Pending { change, at, done });
+                continue;
+            }
+            self.apply(std::mem::take(&mut run));
+            match job {
+                Job::Change { .. } => {}
+                Job::Rebuild(list) => {
+                    let result = self.firewall.reconcile(&list);
+                    self.queue.stats.rebuilds.fetch_add(1, Relaxed);
+                    self.conclude(result);
+                }
+                Job::Protect(networks) => {
+                    if let Err(error) = self.firewall.protect(networks) {
+                        self.failed(&error);
+                    }
+                }
+                Job::Flush(done) => drop(done.try_send(!self.queue.stats.is_degraded())),
+                Job::Snapshot(reply) => drop(reply.try_send(self.firewall.elements())),
+                Job::Health(reply) => drop(reply.try_send(self.firewall.health())),
+                Job::Counters(reply) => drop(reply.try_send(self.firewall.counters())),
+                Job::Stop { flush, done } => {
+                    if flush && let Err(error) = self.firewall.remove_everything() {
+                        tracing::error!(%error, "the firewall could not be removed");
+                    }
+                    let _ = done.try_send(());
+                    return true;
+                }
+            }
+        }
+        self.apply(run);
+        false
+    }
+
+    /// Carries changes out, tells everybody, and repairs when the ground has gone from under them.
+    fn apply(&mut self, run: Vec<Pending>) {
+        if run.is_empty() {
+            return;
+        }
+        let changes: Vec<Change> = run.iter().map(|pending| pending.change).collect();
+        let mut result = self.firewall.apply(&changes);
+        if let Err(Error::Gone { what }) = &result {
+            self.repair(&what.clone());
+            result = self.firewall.apply(&changes);
+        }
+        let stats = &self.queue.stats;
+        stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);
+        stats.batches.fetch_add(1, Relaxed);
+        let (refused, broken): (HashMap<Target, Error>, Option<Error>) = match result {
+            Ok(applied) => (applied.refused.into_iter().collect(), None),
+            Err(error) => (HashMap::new(), Some(error)),
+        };
+        let mut banned: Vec<(Target, Scope)> = Vec::new();
+        let mut freed = false;
+        for Pending { change, at, done } in run {
+            let fault = match &change {
+                Change::Add(_) => refused.get(&change.target()).or(broken.as_ref()),
+                Change::Remove(_) => broken.as_ref(),
+            };
+            match (fault, &change) {
+                (None, Change::Add(element)) => {
+                    stats.applied.fetch_add(1, Relaxed);
+                    stats.took(at.elapsed());
+                    banned.push((change.target(), element.scope));
+                }
+                (None, Change::Remove(_)) => {
+                    stats.applied.fetch_add(1, Relaxed);
+                    freed = true;
+                }
+                (Some(Error::Protected { .. } | Error::Everyone { .. }), _) => {
+                    drop(stats.refused.fetch_add(1, Relaxed))
+                }
+                (Some(_), _) => drop(stats.failed.fetch_add(1, Relaxed)),
+            }
+            if let Some(done) = done {
+                done(fault.map_or(Ok(()), |fault| Err(fault.to_string())));
+            }
+        }
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.sweep(banned);
+        }
+        for (target, error) in &refused {
+            tracing::warn!(%target, %error, "not dropped");
+        }
+        if let Some(error) = broken.or_else(|| refused.into_values().find(|error| !is_refusal(error))) {
+            self.failed(&error);
+        } else if freed && let Some(retry) = &mut self.retry {
+            // There may be room again.
+            *retry = (*retry).min(Instant::now() + RETRY_FIRST);
+        }
+    }
+
+    /// Looks for tampering, and does what is due.
+    fn watch(&mut self, now: Instant) {
+        match self.firewall.tampered() {
+            Ok(None) => {}
+            Ok(Some(what)) => drop(self.suspicion.get_or_insert(what)),
+            Err(error) => self.failed(&error),
+        }
+        if self.suspicion.is_some() && now >= self.repair_from {
+            let what = self.suspicion.take().unwrap_or_default();
+            self.repair(&what);
+        } else if self.retry.is_some_and(|at| now >= at) {
+            self.retry = None;
+            self.queue.stats.retried.fetch_add(1, Relaxed);
+            let result = self.restore().map(|(reconciled, _)| reconciled);
+            self.conclude(result);
+        } else if now >= self.renew {
+            self.renew = now + RENEW;
+            if self.firewall.backend() == Backend::Ipset {
+                let result = self.firewall.reconcile(&(self.desired)());
+                self.conclude(result);
+            }
+        }
+    }
+
+    /// Somebody else changed what is ours: puts it right and says so.
+    fn repair(&mut self, what: &str) {
+        self.repair_from = Instant::now() + BETWEEN_REPAIRS;
+        let result = self.restore();
+        if let Ok((reconciled, problems)) = &result
+            && (!problems.is_empty() || reconciled.added + reconciled.removed > 0)
+        {
+            self.queue.stats.foreign.fetch_add(1, Relaxed);
+            let Reconciled { added, removed, kept, .. } = reconciled;
+            tracing::warn!(
+                what,
+                ?problems,
+                added,
+                removed,
+                kept,
+                "somebody else changed our firewall: repaired"
+            );
+        }
+        // Our own repair is not heard; what others did before it is dealt with.
+        let _ = self.firewall.tampered();
+        self.conclude(result.map(|(reconciled, _)| reconciled));
+    }
+
+    /// Puts the desired list in, rebuilding what is missing. Also says what was missing.
+    fn restore(&mut self) -> Result<(Reconciled, Vec<String>), Error> {
+        let problems = self.firewall.health()?.problems;
+        let list: Vec<Element> = (self.desired)();
+        let reconciled = if problems.is_empty() {
+            self.firewall.reconcile(&list)?
+        } else {
+            self.queue.stats.rebuilds.fetch_add(1, Relaxed);
+            self.firewall.rebuild(&list)?
+        };
+        Ok((reconciled, problems))
+    }
+
+    fn conclude(&mut self, result: Result<Reconciled, Error>) {
+        match result {
+            Ok(reconciled) => self.judge(&reconciled),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// All is well unless something of the list could not be put in.
+    fn judge(&mut self, reconciled: &Reconciled) {
+        self.queue.stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);
+        match reconciled.refused.iter().find(|(_, error)| !is_refusal(error)) {
+            Some((_, error)) => self.failed(error),
+            None => {
+                if self.queue.stats.is_degraded() {
+                    tracing::info!("the firewall holds everything again");
+                }
+                self.queue.stats.degrade(None);
+                self.retry = None;
+                self.pause = RETRY_FIRST;
+            }
+        }
+    }
+
+    /// Something that was wished for is not in the kernel: degraded until it is.
+    fn failed(&mut self, error: &Error) {
+        let text = error.to_string();
+        if !self.queue.stats.is_degraded() {
+            tracing::error!(
+                error = text,
+                "the firewall is degraded: some bans are not in force; trying again"
+            );
+        }
+        self.queue.stats.error(text.clone());
+        self.queue.stats.degrade(Some(text));
+        if self.retry.is_none() {
+            self.retry = Some(Instant::now() + self.pause);
+            self.pause = (self.pause * 2).min(RETRY_LAST);
+        }
+    }
+}
+
+/// Refused on purpose, not failed.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Protected { .. } | Error::Everyone { .. })
+}
+
+/// Jobs taken at once.
+const BATCH: usize = 1000;
+/// How often to look for tampering. nftables also wakes us up.
+const LOOK: Duration = Duration::from_millis(500);
+/// Somebody who keeps destroying our table is answered at most this often.
+const BETWEEN_REPAIRS: Duration = Duration::from_millis(200);
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_secs(30);
+/// An ipset cannot count further than 24 days: longer bans are renewed well before.
+const RENEW: Duration = Duration::from_secs(7 * 86_400);

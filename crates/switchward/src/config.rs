@@ -1,6 +1,6 @@
 //! The configuration of the daemon: file (JSON or TOML, the same keys), environment over it, checks, messages.
 //!
-//! [`load`] reads a file and the passwords it points at, [`parse`] works on text alone; both end in a [`Config`]
+//! [`load()`] reads a file and the passwords it points at, [`parse`] works on text alone; both end in a [`Config`]
 //! in which every value is typed and checked, or in all the problems at once, each with its line, its key, what was
 //! found, what was expected and the mend. The keys live in one table (`keys`) that drives the reading, the
 //! suggestions, the example and `docs/configuration.md`. The predecessor's JSON file and variables keep working.
@@ -90,7 +90,7 @@ impl Format {
 
 /// Reads a configuration from text. `file` is its name in messages; `environment` answers for a variable's name.
 ///
-/// Password files are not read: that is [`load`]'s part. Text beyond [`MAX_BYTES`] is refused.
+/// Password files are not read: that is [`load()`]'s part. Text beyond [`MAX_BYTES`] is refused.
 pub fn parse(
     text: &str,
     file: &str,

@@ -172,13 +172,15 @@ fn each_switch_has_its_own_password_file_and_every_bad_one_is_told() {
     let good = files.write("good.toml", entry("one"));
     assert_eq!(loaded(&good).config.switches[0].password.expose(), "first");
 
-    let bad = files.write("bad.toml", ["one", "empty", "binary", "huge", "missing"].map(entry).concat());
+    let entries = ["one", "empty", "binary", "huge", "missing"].map(entry).concat();
+    let bad = files.write("bad.toml", format!("sever = 1\n{entries}"));
     let Err(LoadError::Problems(problems)) = load(&bad, no_environment) else { panic!("refused") };
     let lines: Vec<String> =
         problems.0.iter().map(|problem| format!("{} {}", problem.key, problem.found)).collect();
     assert_eq!(
         lines,
         [
+            "sever an unknown key",
             "switch[empty].password_file an empty first line",
             "switch[binary].password_file control characters, or no UTF-8 text",
             "switch[huge].password_file more than 4096 bytes",

@@ -1,4 +1,7 @@
-//! What the word-valued settings have in common.
+//! What the word-valued settings have in common: a mode, a level, a format.
+//!
+//! [`Choice`] lets the table of keys hold all of them alike; the enums themselves are in `model`, where `words!`
+//! makes both the enum and this.
 
 /// An enum that the configuration writes as one word out of a few.
 pub(super) trait Choice {

@@ -1,4 +1,7 @@
-//! JSON text into the tree. Comments and commas after the last element are let through; nothing else beyond JSON.
+//! JSON text into the tree.
+//!
+//! Start with [`parse`]. Comments and a comma after the last element are let through; nothing else beyond JSON, and
+//! the first syntax error ends it. Also reads the lists in the environment.
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;

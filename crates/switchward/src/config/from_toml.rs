@@ -1,4 +1,7 @@
 //! TOML text into the tree.
+//!
+//! Start with [`parse`]. The parser goes on behind a syntax error, so that all of them are told at once; no tree comes
+//! of such a text.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

@@ -1,6 +1,6 @@
 //! Files: reading the configuration and the passwords it points at, and writing the first one.
 //!
-//! [`load`] is what the daemon calls at start and at a reload; [`write_default`] what it calls when there is no file.
+//! [`load()`] is what the daemon calls at start and at a reload; [`write_default`] what it calls when there is no file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -56,7 +56,10 @@ pub fn load(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result
     loaded.path = Some(path.into());
     let mut findings = Findings::new(&file);
     read_passwords(&mut loaded.config, path.parent().unwrap_or(Path::new("")), &mut findings);
-    loaded.warnings.extend(findings.finish()?);
+    match findings.finish() {
+        Ok(more) => loaded.warnings.extend(more),
+        Err(Problems(more)) => return Err(Problems([loaded.warnings, more].concat()).into()),
+    }
     Ok(loaded)
 }
 

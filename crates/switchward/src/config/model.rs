@@ -65,7 +65,7 @@ pub struct Switch {
     pub host: String,
     /// TCP port of its event socket.
     pub port: u16,
-    /// Password of its event socket; after [`super::load`] the content of `password_file` when that is set.
+    /// Password of its event socket; after [`super::load()`] the content of `password_file` when that is set.
     pub password: Secret,
     /// A file whose first line is the password.
     pub password_file: Option<PathBuf>,

@@ -1,4 +1,7 @@
 //! The known word that a misspelt one is nearest to.
+//!
+//! Start with [`nearest`]. It says nothing rather than something far-fetched: a suggestion that is not near is taken
+//! for an answer.
 
 /// The nearest of `known`, when it is near enough that a slip of the fingers explains it: a quarter of its letters.
 pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {

@@ -1,4 +1,7 @@
 //! Addresses and networks as an operator writes them.
+//!
+//! Start with [`parse_network`], which the HTTP interface may use as well: wherever an address is banned or allowed a
+//! CIDR will do. Names are never looked up here.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -1,4 +1,7 @@
 //! What a changed configuration means for a running daemon.
+//!
+//! [`Config::diff_reload`] only compares; taking the changes over is the daemon's part. Values are never part of the
+//! answer, so it may be logged.
 
 use super::keys::{self, SWITCH};
 use super::model::{Config, Switch};

@@ -3,18 +3,21 @@
 //! The codec does no I/O and reads no clock: bytes are pushed in, views over the read buffer come out. It knows
 //! nothing of bans or users. Start with [`Decoder`] (what a server sends), [`EventView`] (one event) and
 //! [`Command`] (what a client sends); a server reads commands with [`CommandDecoder`] and answers with [`reply`] and
-//! [`EventWriter`]. Feature `tokio` adds a reconnecting client, a command pool
-//! and a server.
+//! [`EventWriter`]. Feature `tokio` adds `client` (which reconnects), `pool` (for commands) and `server`.
 //!
 //! The facts about the protocol come from captures of FreeSWITCH 1.11 in `testdata/captures/freeswitch`.
 
 mod block;
 mod buffer;
+#[cfg(feature = "tokio")]
+pub mod client;
 pub mod command;
 pub mod encode;
 pub mod event;
 pub mod frame;
 pub mod percent;
+#[cfg(feature = "tokio")]
+pub mod pool;
 pub mod reply;
 #[cfg(feature = "tokio")]
 pub mod server;

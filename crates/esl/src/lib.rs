@@ -23,8 +23,12 @@ pub mod reply;
 pub mod server;
 pub mod value;
 
+#[cfg(feature = "tokio")]
+pub use client::{Client, Disconnect};
 pub use command::{Command, CommandDecoder, CommandError, CommandFrame, Subscription};
 pub use encode::EventWriter;
 pub use event::{EventError, EventView, Format};
 pub use frame::{DecodeError, Decoder, End, Frame, FrameKind, Limits};
+#[cfg(feature = "tokio")]
+pub use pool::{CallError, Pool};
 pub use value::Value;

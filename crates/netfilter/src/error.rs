@@ -11,13 +11,15 @@ use crate::target::Target;
 pub enum Error {
     /// The kernel answered EPERM or EACCES.
     #[error(
-        "{doing}: not permitted, the capability CAP_NET_ADMIN is missing. Grant it in the systemd unit \
+        "{doing}: not permitted, the capability {capability} is missing. Grant it in the systemd unit \
          (AmbientCapabilities=CAP_NET_ADMIN), to the program (setcap cap_net_admin+ep), or to the container \
-         (--cap-add NET_ADMIN)"
+         (--cap-add NET_ADMIN); the ipset mode needs NET_RAW in addition, for iptables"
     )]
     MissingPrivilege {
         /// What was being done.
         doing: String,
+        /// What would have allowed it.
+        capability: &'static str,
     },
     /// The kernel has no nftables.
     #[error(
@@ -125,7 +127,7 @@ impl Error {
     pub(crate) fn from_code(doing: &str, code: i32) -> Self {
         let doing = doing.to_string();
         match code {
-            libc::EPERM | libc::EACCES => Self::MissingPrivilege { doing },
+            libc::EPERM | libc::EACCES => Self::MissingPrivilege { doing, capability: "CAP_NET_ADMIN" },
             libc::EMSGSIZE => Self::TooLarge { doing },
             _ => Self::Refused { doing, code },
         }

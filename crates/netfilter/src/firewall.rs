@@ -364,7 +364,7 @@ impl Firewall {
                     _ => Some(heard.what.to_string()),
                 })
             }
-            Inner::Ipset(ipset) => ipset.tampered(self.shadow.len()),
+            Inner::Ipset(ipset) => ipset.tampered(self.shadow.counts()),
             Inner::Dry(_) => Ok(None),
         }
     }

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::error::{Error, IPSET_HASH_FULL};
 use crate::firewall::{Op, SetHealth};
 use crate::netlink::Socket;
+use crate::shadow::class;
 use crate::target::{Element, Scope, Target, v4_net, v6_net};
 use protocol::{Entry, Header};
 use rules::Rule;
@@ -138,7 +139,9 @@ impl Ipset {
                 Some(header) if !set.fits(&header, self.max) => {
                     problems.push(format!("ipset {} is of another make", set.rule.set));
                 }
-                Some(_) if set.has_rule() && !set.rule.is_there()? => {
+                Some(header)
+                    if set.has_rule() && !set.rule.is_there_as_far_as_known(header.references)? =>
+                {
                     problems
                         .push(format!("the {} rule of ipset {} is missing", set.rule.program, set.rule.set));
                 }
@@ -161,21 +164,25 @@ impl Ipset {
     }
 
     /// What somebody else did to us, if anything. Reads the sets' headers only; a rule is looked for when a set has
-    /// fewer references than before. `least` is how many elements must be there.
-    pub(crate) fn tampered(&mut self, least: usize) -> Result<Option<String>, Error> {
-        let mut elements = 0;
-        for set in self.sets.iter_mut().filter(|set| set.ready) {
+    /// fewer references than before. `least` is how many targets of each set must be there.
+    pub(crate) fn tampered(&mut self, least: [usize; 4]) -> Result<Option<String>, Error> {
+        for (set, least) in self.sets.iter_mut().zip(least).filter(|(set, _)| set.ready) {
             let name = &set.rule.set;
             let Some(header) = protocol::header(&mut self.socket, name)? else {
                 return Ok(Some(format!("ipset {name} was destroyed")));
             };
-            if header.references < set.references && set.has_rule() && !set.rule.is_there()? {
+            let fewer = header.references < set.references && set.has_rule();
+            if fewer && !set.rule.is_there_as_far_as_known(header.references)? {
                 return Ok(Some(format!("the {} rule of ipset {name} was deleted", set.rule.program)));
             }
             set.references = header.references;
-            elements += header.elements as usize;
+            // A target with a port is two elements.
+            let least = if set.kind.contains("port") { least * 2 } else { least };
+            if (header.elements as usize) < least {
+                return Ok(Some(format!("ipset {name} has {} elements left of {least}", header.elements)));
+            }
         }
-        Ok((elements < least).then(|| format!("{elements} elements are left of at least {least}")))
+        Ok(None)
     }
 
     /// Deletes our rules and sets.
@@ -211,8 +218,15 @@ impl Ipset {
             Some(header) => takeover::replace(&mut self.socket, set, &header, self.max)?,
         }
         let set = &mut self.sets[index];
+        let references = protocol::header(&mut self.socket, &name)?.map_or(0, |header| header.references);
         if set.has_rule() {
-            set.rule.insert()?;
+            match set.rule.insert() {
+                // Put in by somebody who may, before us.
+                Err(error) if error.is_privilege() && references > 0 => {
+                    tracing::info!(set = name, %error, "a rule uses the ipset already; whether it is right is not known");
+                }
+                other => other?,
+            }
         }
         set.references = protocol::header(&mut self.socket, &name)?.map_or(0, |header| header.references);
         set.ready = true;
@@ -238,13 +252,12 @@ fn place(op: &Op) -> (usize, Entry, Option<Entry>) {
         _ => 0,
     };
     let (ip, prefix) = (op.target.network().network(), op.target.network().prefix_len());
-    let six = usize::from(ip.is_ipv6());
     match op.target {
         Target::HostPort(_, port) => {
             let entry = |protocol: i32| Entry { ip, prefix, port: Some((port, protocol as u8)), timeout };
-            (2 + six, entry(libc::IPPROTO_UDP), Some(entry(libc::IPPROTO_TCP)))
+            (class(op.target), entry(libc::IPPROTO_UDP), Some(entry(libc::IPPROTO_TCP)))
         }
-        _ => (six, Entry { ip, prefix, port: None, timeout }, None),
+        _ => (class(op.target), Entry { ip, prefix, port: None, timeout }, None),
     }
 }
 

@@ -14,19 +14,23 @@ pub(crate) struct Shadow {
     start: Instant,
     held: HashMap<Target, (Scope, Option<u64>)>,
     ends: BTreeSet<(u64, Target)>,
+    /// How many of them are IPv4, IPv6, IPv4 with a port, IPv6 with a port.
+    counts: [usize; 4],
 }
 
 impl Shadow {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), held: HashMap::new(), ends: BTreeSet::new() }
+        Self { start: Instant::now(), held: HashMap::new(), ends: BTreeSet::new(), counts: [0; 4] }
     }
 
     /// The kernel has taken this element.
     pub(crate) fn add(&mut self, target: Target, scope: Scope, timeout: Option<Duration>) {
         // Rounded down: what is still counted here is still in the kernel.
         let end = timeout.map(|timeout| (self.start.elapsed() + timeout).as_secs());
-        if let Some((_, Some(old))) = self.held.insert(target, (scope, end)) {
-            self.ends.remove(&(old, target));
+        match self.held.insert(target, (scope, end)) {
+            Some((_, Some(old))) => drop(self.ends.remove(&(old, target))),
+            Some((_, None)) => {}
+            None => self.counts[class(target)] += 1,
         }
         if let Some(end) = end {
             self.ends.insert((end, target));
@@ -35,8 +39,11 @@ impl Shadow {
 
     /// The kernel no longer holds it.
     pub(crate) fn remove(&mut self, target: Target) {
-        if let Some((_, Some(old))) = self.held.remove(&target) {
-            self.ends.remove(&(old, target));
+        if let Some((_, end)) = self.held.remove(&target) {
+            self.counts[class(target)] -= 1;
+            if let Some(end) = end {
+                self.ends.remove(&(end, target));
+            }
         }
     }
 
@@ -44,6 +51,7 @@ impl Shadow {
     pub(crate) fn reset(&mut self, elements: &[Element]) {
         self.held.clear();
         self.ends.clear();
+        self.counts = [0; 4];
         for element in elements {
             self.add(element.target.normal(), element.scope, element.timeout);
         }
@@ -56,8 +64,7 @@ impl Shadow {
             if end > now {
                 break;
             }
-            self.ends.remove(&(end, target));
-            self.held.remove(&target);
+            self.remove(target);
         }
     }
 
@@ -70,6 +77,17 @@ impl Shadow {
     pub(crate) fn len(&self) -> usize {
         self.held.len()
     }
+
+    /// How many of each class.
+    pub(crate) fn counts(&self) -> [usize; 4] {
+        self.counts
+    }
+}
+
+/// 0 for IPv4 and 1 for IPv6, and 2 more for one with a port: the order of the ipsets.
+pub(crate) fn class(target: Target) -> usize {
+    let port = usize::from(matches!(target, Target::HostPort(..)));
+    port * 2 + usize::from(target.network().network().is_ipv6())
 }
 
 #[cfg(test)]
@@ -86,10 +104,14 @@ mod tests {
         assert_eq!(shadow.len(), 1);
         shadow.add(target, Scope::All, None);
         assert!(shadow.ends.is_empty());
+        assert_eq!(shadow.counts(), [1, 0, 0, 0]);
+        shadow.add(Target::host_port(std::net::Ipv6Addr::LOCALHOST.into(), 1), Scope::All, None);
+        assert_eq!(shadow.counts(), [1, 0, 0, 1]);
+        shadow.remove(Target::host_port(std::net::Ipv6Addr::LOCALHOST.into(), 1));
         shadow.remove(target);
         assert_eq!((shadow.len(), shadow.targets().count()), (0, 0));
         shadow.add(target, Scope::All, Some(Duration::ZERO));
         shadow.expire();
-        assert_eq!(shadow.len(), 0);
+        assert_eq!((shadow.len(), shadow.counts()), (0, [0; 4]));
     }
 }

@@ -119,7 +119,8 @@ fn list(
     }
 }
 
-/// The lowest revision of a set type: every `ipset` program can print it, and it has all that is needed here.
+/// The revision of a set type to make. All have what is needed here; an `ipset` program cannot print one that is newer,
+/// or much older, than itself, and every one in use knows the third.
 fn revision(socket: &mut Socket, kind: &str, family: u8) -> Result<u8, Error> {
     let mut run = socket.compose();
     run.message(SUBSYS_IPSET, TYPE, 0, family).u8(PROTOCOL, VERSION).text(TYPE_NAME, kind).u8(FAMILY, family);
@@ -128,7 +129,8 @@ fn revision(socket: &mut Socket, kind: &str, family: u8) -> Result<u8, Error> {
         let about = message.attributes();
         (lowest, highest) = (about.u8(REVISION_MIN), about.u8(REVISION));
     })?;
-    Ok(lowest.or(highest).unwrap_or(0))
+    let highest = highest.unwrap_or(0);
+    Ok(PRINTABLE.clamp(lowest.unwrap_or(highest).min(highest), highest))
 }
 
 fn command<'a>(run: &'a mut Messages, command: u8, flags: u16, name: &str) -> &'a mut Messages {
@@ -211,6 +213,7 @@ const REFERENCES: u16 = 25;
 const NETWORK_ORDER: u16 = 0x4000;
 /// IPSET_PROTOCOL_MIN: understood by every kernel since 2.6.39.
 const VERSION: u8 = 6;
+const PRINTABLE: u8 = 3;
 /// IPSET_FLAG_LIST_HEADER.
 const HEADER_ONLY: u32 = 1 << 2;
 /// The list is one attribute of at most 64 KiB (2730 IPv4 entries with a timeout); the largest entry takes 60 bytes.

@@ -10,7 +10,11 @@ use crate::netlink::{Attributes, CREATE, Message, Messages};
 
 /// What one transaction does to the elements of each set.
 #[derive(Debug, Default)]
-pub(crate) struct Lists(BTreeMap<Slot, (Vec<Key>, Vec<(Key, Option<Duration>)>)>);
+pub(crate) struct Lists(BTreeMap<Slot, (Gone, Here)>);
+
+/// Keys to be taken away, and keys to be put in with their timeouts.
+type Gone = Vec<Key>;
+type Here = Vec<(Key, Option<Duration>)>;
 
 impl Lists {
     /// The element shall not be there, or not as it was.

@@ -178,9 +178,11 @@ impl Worker {
                     freed = true;
                 }
                 (Some(Error::Protected { .. } | Error::Everyone { .. }), _) => {
-                    drop(stats.refused.fetch_add(1, Relaxed))
+                    stats.refused.fetch_add(1, Relaxed);
                 }
-                (Some(_), _) => drop(stats.failed.fetch_add(1, Relaxed)),
+                (Some(_), _) => {
+                    stats.failed.fetch_add(1, Relaxed);
+                }
             }
             if let Some(done) = done {
                 done(fault.map_or(Ok(()), |fault| Err(fault.to_string())));

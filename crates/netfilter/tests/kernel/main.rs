@@ -2,7 +2,9 @@
 //! in network namespaces that it made itself. Needs root.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests call the kernel's own tools")]
 
+mod ipset_mode;
 mod nft_elements;
 mod nft_packets;
+mod privilege;
 mod support;
 mod writer;

@@ -143,7 +143,13 @@ impl Net {
 }
 
 pub(crate) fn send(from: IpAddr, source_port: u16, to: SocketAddr, text: &str) {
-    let socket = UdpSocket::bind((from, source_port)).unwrap();
+    // A process that was forked a moment ago may still hold the last socket of this address and port.
+    let socket = loop {
+        match UdpSocket::bind((from, source_port)) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => std::thread::yield_now(),
+            other => break other.unwrap(),
+        }
+    };
     // A full neighbour queue on a fresh link is no failure of the test's subject.
     let _ = socket.send_to(text.as_bytes(), to);
 }

@@ -10,4 +10,6 @@ mod notices;
 mod properties;
 mod round_trip;
 mod support;
+#[path = "../material/transcript.rs"]
+mod transcript;
 mod transcripts;

@@ -1,7 +1,11 @@
-//! Reads the captures and decodes them in pieces.
+//! Decodes the captures in pieces.
 
 use esl::{DecodeError, Decoder, End, Format, FrameKind, Limits};
-use std::{fs::File, io::Read, path::Path};
+
+pub(crate) use captures::{capture, directory};
+
+#[path = "../material/captures.rs"]
+mod captures;
 
 /// Every capture of one connection, and the name of its format.
 pub(crate) const STREAMS: &[&str] = &[
@@ -23,19 +27,6 @@ pub(crate) const STREAMS: &[&str] = &[
     "shutdown.plain.esl",
     "wrong_call_state.plain.esl",
 ];
-
-pub(crate) fn directory() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/captures/freeswitch")
-}
-
-/// The bytes of a capture.
-pub(crate) fn capture(name: &str) -> Vec<u8> {
-    let path = directory().join(format!("{name}.zst"));
-    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut bytes = Vec::new();
-    ruzstd::decoding::StreamingDecoder::new(file).unwrap().read_to_end(&mut bytes).unwrap();
-    bytes
-}
 
 /// A frame with its bytes copied.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,50 +1,14 @@
 //! `api.txt`: real conversations, replayed through both decoders, and written again by our own encoders.
 
-use crate::support::{capture, decode};
+use crate::{
+    support::{capture, decode},
+    transcript::{Step, connections},
+};
 use esl::{Command, CommandDecoder, End, Format, FrameKind, Limits, Subscription, reply};
-
-/// What one side sent at once, within one connection.
-#[derive(Debug)]
-enum Step {
-    Client(Vec<u8>),
-    Server(Vec<u8>),
-}
-
-/// The connections of the file by title.
-fn connections() -> Vec<(String, Vec<Step>)> {
-    let file = capture("api.txt");
-    let mut rest = &file[..];
-    let mut found: Vec<(String, Vec<Step>)> = Vec::new();
-    while !rest.is_empty() {
-        let end = memchr::memchr(b'\n', rest).unwrap();
-        let line = std::str::from_utf8(&rest[..end]).unwrap();
-        rest = &rest[end + 1..];
-        if let Some(title) = line.strip_prefix("=== ") {
-            found.push((title.to_owned(), Vec::new()));
-            continue;
-        }
-        let words: Vec<_> = line.split(' ').collect();
-        let [mark @ (">>>" | "<<<"), _, count, "bytes"] = words[..] else { continue };
-        let (bytes, after) = rest.split_at(count.parse().unwrap());
-        let steps = &mut found.last_mut().unwrap().1;
-        steps.push(if mark == ">>>" { Step::Client(bytes.to_vec()) } else { Step::Server(bytes.to_vec()) });
-        rest = &after[1..];
-    }
-    found
-}
-
-fn sent(steps: &[Step], by_client: bool) -> Vec<u8> {
-    let bytes = steps.iter().filter_map(|step| match step {
-        Step::Client(bytes) if by_client => Some(&bytes[..]),
-        Step::Server(bytes) if !by_client => Some(&bytes[..]),
-        _ => None,
-    });
-    bytes.flatten().copied().collect()
-}
 
 #[test]
 fn the_server_side_decodes_to_known_frames_however_it_is_cut() {
-    let all = connections();
+    let all = connections(&capture("api.txt"));
     assert!(all.len() > 20);
     for (title, steps) in &all {
         let bytes = sent(steps, false);
@@ -59,7 +23,7 @@ fn the_server_side_decodes_to_known_frames_however_it_is_cut() {
 
 #[test]
 fn the_client_side_decodes_to_one_command_for_each_answer() {
-    for (title, steps) in connections() {
+    for (title, steps) in connections(&capture("api.txt")) {
         let bytes = sent(&steps, true);
         for size in [1, 2, 3, 7, 64, 1000, usize::MAX] {
             let mut decoder = CommandDecoder::new(Limits::default());
@@ -103,7 +67,8 @@ fn answers(server: &[u8]) -> usize {
 /// Every kind of command that the transcripts hold is what our encoder writes.
 #[test]
 fn our_commands_are_what_the_captured_client_sent() {
-    let client: Vec<u8> = connections().iter().flat_map(|(_, steps)| sent(steps, true)).collect();
+    let client: Vec<u8> =
+        connections(&capture("api.txt")).iter().flat_map(|(_, steps)| sent(steps, true)).collect();
     let plain = |s: Subscription| s;
     let custom = plain(
         Subscription::new(Format::Plain)
@@ -156,7 +121,8 @@ fn our_commands_are_what_the_captured_client_sent() {
 /// Every answer of our server is what the captured server sent.
 #[test]
 fn our_replies_are_what_the_captured_server_sent() {
-    let server: Vec<u8> = connections().iter().flat_map(|(_, steps)| sent(steps, false)).collect();
+    let server: Vec<u8> =
+        connections(&capture("api.txt")).iter().flat_map(|(_, steps)| sent(steps, false)).collect();
     let mut replies: Vec<Vec<u8>> = Vec::new();
     let mut add = |write: &dyn Fn(&mut Vec<u8>)| {
         let mut out = Vec::new();
@@ -206,4 +172,14 @@ fn a_reply_text_cannot_add_a_header_or_a_frame() {
     assert_eq!(end, Ok(End::Clean));
     assert_eq!(frames.len(), 1);
     assert_eq!(frames[0].headers.len(), 3);
+}
+
+/// All that one side sent.
+fn sent(steps: &[Step], by_client: bool) -> Vec<u8> {
+    let bytes = steps.iter().filter_map(|step| match step {
+        Step::Client(bytes) if by_client => Some(&bytes[..]),
+        Step::Server(bytes) if !by_client => Some(&bytes[..]),
+        _ => None,
+    });
+    bytes.flatten().copied().collect()
 }

@@ -88,9 +88,11 @@ impl Reason {
         record: Record,
         switch: &str,
     ) -> Reason {
-        let mut text = match (record.count, span(record.last.since(record.first))) {
-            (1, _) => format!("1 {}", what.strip_suffix('s').unwrap_or(what)),
-            (count, within) => format!("{count} {what} within {within}"),
+        let within = record.last.since(record.first);
+        let mut text = match record.count {
+            1 => format!("1 {}", what.strip_suffix('s').unwrap_or(what)),
+            count if within < Duration::from_millis(100) => format!("{count} {what} at once"),
+            count => format!("{count} {what} within {}", span(within)),
         };
         for (label, list) in
             [("accounts", &record.users), ("domains", &record.domains), ("user agents", &record.agents)]

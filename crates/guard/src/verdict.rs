@@ -49,8 +49,6 @@ pub enum AlertKind {
     Compromise,
     /// Events keep coming from a banned source: the kernel does not drop its packets.
     NotEnforced,
-    /// A rule fired for a source that is never banned.
-    Spared,
     /// A ban was not made because the ledger is full.
     LedgerFull,
 }
@@ -61,7 +59,6 @@ impl AlertKind {
         match self {
             AlertKind::Compromise => "compromise",
             AlertKind::NotEnforced => "not-enforced",
-            AlertKind::Spared => "spared",
             AlertKind::LedgerFull => "ledger-full",
         }
     }

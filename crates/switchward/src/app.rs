@@ -6,9 +6,8 @@
 
 use crate::clock;
 use crate::config::Config;
-use crate::mirror::{self, Mirror};
+use crate::mirror::Mirror;
 use crate::policy;
-use crate::store::Kept;
 use crate::switch::Switch;
 use arc_swap::ArcSwap;
 use guard::{Allowed, Ban, Guard, Refusal, Scope, Target, Time};
@@ -20,7 +19,7 @@ use std::time::Duration;
 /// What the parts of the daemon share.
 pub struct App {
     /// The engine and the ledger.
-    pub guard: Guard,
+    pub guard: Arc<Guard>,
     /// What follows the ledger.
     pub mirror: Arc<Mirror>,
     /// The guarded switches, in the order of their numbers.
@@ -144,30 +143,25 @@ impl App {
         self.mirror.firewall().is_some() && !self.is_dry()
     }
 
-    /// Puts a new configuration in force, as far as that goes without a restart.
-    pub fn reconfigure(&self, config: Config) {
-        self.guard.set_policy(policy::policy(&config, &self.own));
+    /// Puts a new configuration in force, and says what of it needs a restart.
+    pub fn reload(&self, new: Config) {
+        let running = self.config.load_full();
+        let (live, restart) = running.diff_reload(&new);
+        let new = new.without_restart(&running);
+        self.guard.set_policy(policy::policy(&new, &self.own));
         if let Some(writer) = self.mirror.firewall() {
-            writer.protect(policy::firewall(&config, &self.own).protect);
+            writer.protect(policy::firewall(&new, &self.own).protect);
         }
-        self.log.set(config.log.level);
-        self.config.store(Arc::new(config));
-    }
-
-    /// The ledger as the kernel should hold it now.
-    pub fn desired(&self) -> Vec<netfilter::Element> {
-        let now = clock::now();
-        self.guard.ledger().bans(now).iter().map(|ban| mirror::element(ban, now)).collect()
-    }
-
-    /// The ledger as the store should hold it now.
-    pub fn whole(&self) -> Kept {
-        let (ledger, now) = (self.guard.ledger(), clock::now());
-        Kept {
-            bans: ledger.bans(now).iter().map(|ban| (**ban).clone()).collect(),
-            allows: ledger.allows(now),
-            patterns: ledger.patterns().to_vec(),
-            ..Kept::default()
+        if new.log.level != running.log.level {
+            self.log.set(new.log.level);
+        }
+        self.config.store(Arc::new(new));
+        match (live.is_empty(), restart.is_empty()) {
+            (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),
+            _ => tracing::info!(changed = live.join(" "), "the configuration is read anew"),
+        }
+        if !restart.is_empty() {
+            tracing::warn!(keys = restart.join(" "), "these keys have changed and need a restart");
         }
     }
 }

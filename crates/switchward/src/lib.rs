@@ -10,5 +10,7 @@ pub mod config;
 pub mod logs;
 pub mod mirror;
 pub mod policy;
+pub mod replay;
 pub mod store;
 pub mod switch;
+pub mod watch;

@@ -1,3 +1,1 @@
-//! The program: see `switchward::cli`.
-
 fn main() {}

@@ -4,12 +4,12 @@
 //! are put in once, when they are open. Called under the ledger's lock, it only passes things on.
 
 use guard::ledger::Change;
-use guard::{Ban, Scope, Target, Time};
+use guard::{Ban, Guard, Scope, Target, Time};
 use netfilter::Writer;
 use std::sync::{Arc, OnceLock};
 
 use crate::clock;
-use crate::store::Store;
+use crate::store::{Kept, Store};
 
 /// The followers of the ledger.
 #[derive(Default)]
@@ -58,6 +58,23 @@ impl Mirror {
         if let Some(store) = self.store.get() {
             store.record(change);
         }
+    }
+}
+
+/// The ledger as the kernel should hold it now.
+pub fn desired(guard: &Guard) -> Vec<netfilter::Element> {
+    let now = clock::now();
+    guard.ledger().bans(now).iter().map(|ban| element(ban, now)).collect()
+}
+
+/// The ledger as the store should hold it now.
+pub fn whole(guard: &Guard) -> Kept {
+    let (ledger, now) = (guard.ledger(), clock::now());
+    Kept {
+        bans: ledger.bans(now).iter().map(|ban| (**ban).clone()).collect(),
+        allows: ledger.allows(now),
+        patterns: ledger.patterns().to_vec(),
+        ..Kept::default()
     }
 }
 

@@ -5,6 +5,7 @@ use guard::pattern::DomainPattern;
 use guard::policy::Limit;
 use guard::{Limits, Policy};
 use ipnet::IpNet;
+use std::net::IpAddr;
 
 /// What the guard is told to do.
 ///
@@ -52,7 +53,7 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
 
 /// The addresses that must never be banned whatever happens: operators, the host itself, the switches, `never_ban`.
 fn protected(config: &Config, own: &[IpNet]) -> Vec<IpNet> {
-    let switches = config.switches.iter().filter_map(|switch| switch.host.parse().ok()).map(IpNet::from);
+    let switches = config.switches.iter().filter_map(|switch| switch.host.parse::<IpAddr>().ok()).map(IpNet::from);
     let mut nets: Vec<IpNet> = config.firewall.never_ban.iter().chain(&config.api_allowed()).chain(own).copied().chain(switches).collect();
     nets.sort();
     nets.dedup();

@@ -4,7 +4,7 @@
 //! answer, so it may be logged.
 
 use super::keys::{self, SWITCH};
-use super::model::{Config, Switch};
+use super::model::{Config, Firewall, GuardLimits, Log, Security, Server, Switch};
 
 impl Config {
     /// The keys in which `new` differs: those that a reload (SIGHUP) takes over, and those that need a restart. A
@@ -19,14 +19,46 @@ impl Config {
             }
         }
         let gone = old.switches.iter().filter(|switch| named(&new.switches, &switch.name).is_none());
-        live.extend(gone.map(|switch| format!("switch[{}]", switch.name)));
+        restart.extend(gone.map(|switch| format!("switch[{}]", switch.name)));
         for switch in &new.switches {
             match named(&old.switches, &switch.name) {
-                None => live.push(format!("switch[{}]", switch.name)),
-                Some(before) => live.extend(changed(before.clone(), switch.clone())),
+                None => restart.push(format!("switch[{}]", switch.name)),
+                Some(before) => restart.extend(changed(before.clone(), switch.clone())),
             }
         }
         (live, restart)
+    }
+
+    /// This configuration with what only a restart could change taken from `running`.
+    pub fn without_restart(self, running: &Self) -> Self {
+        let old = running.clone();
+        Self {
+            server: Server { host: old.server.host, port: old.server.port, pprof_enabled: old.server.pprof_enabled, pprof_addr: old.server.pprof_addr, ..self.server },
+            switches: old.switches,
+            freeswitch: old.freeswitch,
+            security: Security {
+                enabled: old.security.enabled,
+                esl_host: old.security.esl_host,
+                esl_port: old.security.esl_port,
+                esl_password: old.security.esl_password,
+                esl_password_file: old.security.esl_password_file,
+                iptables_chain: old.security.iptables_chain,
+                ipset_name: old.security.ipset_name,
+                dry_run: old.security.dry_run,
+                reconnect_backoff: old.security.reconnect_backoff,
+                ..self.security
+            },
+            firewall: Firewall { on_exit: self.firewall.on_exit, never_ban: self.firewall.never_ban, ..old.firewall },
+            store: old.store,
+            log: Log { format: old.log.format, ..self.log },
+            guard: GuardLimits {
+                max_sources: old.guard.max_sources,
+                max_registrations: old.guard.max_registrations,
+                ..self.guard
+            },
+            cache: self.cache,
+            api: self.api,
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) const FREESWITCH: Section = Section {
         "FS_DEFAULT_DOMAIN",
         Field::Text(Shape::Domain, |c| &mut c.freeswitch.default_domain),
         "The domain of an account when the event carries none.",
-    )],
+    ).restart()],
 };
 
 pub(super) const CACHE: Section = Section {
@@ -113,19 +113,19 @@ pub(super) const FIREWALL: Section = Section {
             "",
             Field::Ports(|c| &mut c.firewall.sip_ports),
             "The ports that a ban from SIP alone closes: numbers, or ranges such as \"5060-5061\".",
-        ),
+        ).restart(),
         Setting::new(
             "firewall.max_elements",
             "",
             count(|c| &mut c.firewall.max_elements, MOST_ELEMENTS),
             "Most elements in one set of the kernel.",
-        ),
+        ).restart(),
         Setting::new(
             "firewall.conntrack",
             "",
             Field::Bool(|c| &mut c.firewall.conntrack),
             "Remove a banned source's connection-tracking entries, so that its streams end at once.",
-        ),
+        ).restart(),
         Setting::new(
             "firewall.on_exit",
             "FIREWALL_ON_EXIT",
@@ -169,7 +169,7 @@ pub(super) const LOG: Section = Section {
             "LOG_FORMAT",
             Field::Word(|c| &mut c.log.format),
             "\"auto\" is the journal's protocol under systemd and \"human\" otherwise.",
-        ),
+        ).restart(),
     ],
 };
 
@@ -182,13 +182,13 @@ pub(super) const GUARD: Section = Section {
             "",
             count(|c| &mut c.guard.max_sources, MOST_ELEMENTS),
             "Most sources tracked at a time; beyond it the cheapest is forgotten.",
-        ),
+        ).restart(),
         Setting::new(
             "guard.max_registrations",
             "",
             count(|c| &mut c.guard.max_registrations, MOST_ELEMENTS),
             "Most live registrations tracked at a time.",
-        ),
+        ).restart(),
         Setting::new(
             "guard.wrong_call_state_block_duration",
             "",

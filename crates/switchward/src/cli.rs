@@ -1,0 +1,185 @@
+//! What an operator types.
+//!
+//! [`main`] parses the command line and hands over to the subject: the daemon, a check, a replay, a question to the running
+//! daemon. Without a command the daemon runs, as the predecessor did. Exit codes are those of sysexits: 64 for bad usage or
+//! configuration, 69 for a service that is not there, 77 for a missing privilege.
+
+use crate::ask::Ask;
+use crate::config::{self, Config, LoadError, Loaded, LogFormat, LogLevel};
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod replay;
+mod serve;
+
+/// Bad usage, or a configuration with a mistake.
+pub const EX_USAGE: u8 = 64;
+/// A service that is not there.
+pub const EX_UNAVAILABLE: u8 = 69;
+/// Something of ours failed.
+pub const EX_SOFTWARE: u8 = 70;
+/// A privilege is missing.
+pub const EX_NOPERM: u8 = 77;
+
+/// The guard and the only door of a voice switch.
+#[derive(Parser, Debug)]
+#[command(name = "switchward", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file, TOML or JSON [default: ./config.json or /etc/switchward/switchward.toml].
+    #[arg(short, long, global = true, env = "SWITCHWARD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Guard the switches of the configuration (the default).
+    Run(Run),
+    /// Check the configuration and say what is wrong with it.
+    Check {
+        /// The file to check, in place of --config.
+        file: Option<PathBuf>,
+    },
+    /// Write a commented configuration.
+    Init {
+        /// Where to write it.
+        #[arg(default_value = "switchward.toml")]
+        file: PathBuf,
+    },
+    /// Play captures of an event socket and print who would be banned, when and why.
+    Replay(replay::Replay),
+    /// Guard a simulated switch with phones and attackers, for a look around.
+    Demo(serve::Demo),
+    /// Print the version.
+    Version,
+    #[command(flatten)]
+    Ask(Ask),
+}
+
+/// How to reach the running daemon.
+#[derive(Args, Debug, Default)]
+struct Run {
+    /// Decide and log, but leave the kernel alone.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments(std::env::args())) {
+        Ok(cli) => cli,
+        Err(error) => {
+            _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    match dispatch(cli, &mut out) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            _ = writeln!(std::io::stderr(), "switchward: {error:#}");
+            ExitCode::from(EX_SOFTWARE)
+        }
+    }
+}
+
+/// The predecessor's users may write `-config FILE`, as Go programs have it.
+fn arguments(given: impl Iterator<Item = String>) -> Vec<String> {
+    given
+        .map(|argument| match argument.strip_prefix("-config") {
+            Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("-{argument}"),
+            _ => argument,
+        })
+        .collect()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let path = cli.config.as_deref();
+    match cli.command.unwrap_or_else(|| Command::Run(Run::default())) {
+        Command::Run(run) => serve::run(path, run.dry_run),
+        Command::Check { file } => check(file.as_deref().or(path), out),
+        Command::Init { file } => init(&file, out),
+        Command::Replay(replay) => replay.run(path, out),
+        Command::Demo(demo) => demo.run(out),
+        Command::Version => {
+            writeln!(out, "switchward {}", env!("CARGO_PKG_VERSION"))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Ask(ask) => {
+            let url = address(path);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let code = runtime.block_on(crate::ask::run(ask, &url, out))?;
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+/// Where the daemon of this configuration listens; the default when there is none.
+fn address(path: Option<&Path>) -> String {
+    let config = find(path).and_then(|path| load(&path).ok()).map_or_else(Config::default, |loaded| loaded.config);
+    let host = match config.server.host.as_str() {
+        "0.0.0.0" => "127.0.0.1",
+        "::" | "[::]" => "[::1]",
+        host if host.contains(':') && !host.starts_with('[') => return format!("http://[{host}]:{}", config.server.port),
+        host => host,
+    };
+    format!("http://{host}:{}", config.server.port)
+}
+
+/// The configuration file: the one named, else the predecessor's in this directory, else ours in /etc.
+fn find(path: Option<&Path>) -> Option<PathBuf> {
+    let known = ["config.json", "/etc/switchward/switchward.toml"];
+    path.map(Path::to_path_buf).or_else(|| known.iter().map(PathBuf::from).find(|path| path.exists()))
+}
+
+fn load(path: &Path) -> Result<Loaded, LoadError> {
+    config::load(path, |name| std::env::var(name).ok())
+}
+
+fn check(path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let Some(path) = find(path) else {
+        writeln!(out, "no configuration found: name one with --config, or write one with `switchward init`")?;
+        return Ok(ExitCode::from(EX_USAGE));
+    };
+    match load(&path) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                writeln!(out, "{warning}")?;
+            }
+            let switches = loaded.config.switches.len();
+            let plural = if switches == 1 { "" } else { "es" };
+            writeln!(out, "{} is good: {switches} switch{plural}, {} warning(s)", path.display(), loaded.warnings.len())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            writeln!(out, "{error}")?;
+            Ok(ExitCode::from(EX_USAGE))
+        }
+    }
+}
+
+fn init(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match config::write_default(path) {
+        Ok(()) => {
+            writeln!(out, "wrote {}; set security.esl_password, then: switchward run --config {}", path.display(), path.display())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            writeln!(out, "cannot write {}: {error}", path.display())?;
+            Ok(ExitCode::from(EX_USAGE))
+        }
+    }
+}
+
+/// What the configuration wants logged where, before the daemon takes over.
+fn log_settings(config: &Config) -> (LogLevel, LogFormat, bool) {
+    (config.log.level, config.log.format, std::env::var_os("JOURNAL_STREAM").is_some())
+}

@@ -1,0 +1,121 @@
+//! `switchward run` and `switchward demo`: the daemon in the foreground, until a signal ends it.
+
+use super::{EX_NOPERM, EX_UNAVAILABLE, EX_USAGE, find, load, log_settings};
+use crate::config::{self, Config, Loaded};
+use crate::daemon::{self, Options, Running, StartError};
+use crate::logs;
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Guard a simulated switch with phones and attackers, for a look around.
+#[derive(Args, Debug)]
+pub(super) struct Demo {
+    /// Enforce bans for real, in a network namespace of the demo's own (needs root).
+    #[arg(long)]
+    netns: bool,
+    /// The same seed gives the same phones and attackers.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Port of the HTTP interface; 0 takes a free one.
+    #[arg(long, default_value_t = 8088)]
+    port: u16,
+    /// End after so many seconds; without it the demo runs until Ctrl-C.
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
+}
+
+impl Demo {
+    pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+        crate::demo::run(crate::demo::Settings { netns: self.netns, seed: self.seed, port: self.port, seconds: self.seconds }, out)
+    }
+}
+
+pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode> {
+    let (loaded, first_run) = match configuration(path) {
+        Ok(found) => found,
+        Err(error) => {
+            writeln!(std::io::stderr(), "{error}")?;
+            return Ok(ExitCode::from(EX_USAGE));
+        }
+    };
+    let mut config = loaded.config;
+    config.security.dry_run |= dry_run;
+    let (level, format, under_systemd) = log_settings(&config);
+    let log = logs::init(level, format, under_systemd);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    if first_run && let Some(path) = &loaded.path {
+        tracing::info!(file = %path.display(), "wrote a default configuration");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let options = Options { path: loaded.path.clone(), store: None };
+        let running = match daemon::start(config, log, options).await {
+            Ok(running) => running,
+            Err(error) => return refused(&error),
+        };
+        _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        serve(&running, dry_run).await?;
+        _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        running.stop().await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The configuration to run with; the predecessor's default file is written when there is none.
+fn configuration(path: Option<&Path>) -> Result<(Loaded, bool), String> {
+    if let Some(path) = find(path).filter(|path| path.exists()) {
+        return load(&path).map(|loaded| (loaded, false)).map_err(|error| error.to_string());
+    }
+    let path = path.map_or_else(|| PathBuf::from("config.json"), Path::to_path_buf);
+    match config::write_default(&path) {
+        Ok(()) => load(&path).map(|loaded| (loaded, true)).map_err(|error| error.to_string()),
+        Err(error) => Err(format!("there is no configuration at {}, and a default one cannot be written: {error}", path.display())),
+    }
+}
+
+fn refused(error: &StartError) -> anyhow::Result<ExitCode> {
+    tracing::error!("{error}");
+    Ok(ExitCode::from(match error {
+        StartError::Firewall(_) => EX_NOPERM,
+        StartError::Listen { .. } | StartError::Store(_) => EX_UNAVAILABLE,
+    }))
+}
+
+/// Waits for the end; SIGHUP reads the configuration anew.
+async fn serve(running: &Running, dry_run: bool) -> std::io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => reload(running, dry_run),
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        }
+    }
+}
+
+fn reload(running: &Running, dry_run: bool) {
+    let Some(path) = &running.app.config_path else {
+        tracing::warn!("there is no configuration file to read anew");
+        return;
+    };
+    _ = sd_notify::notify(&[sd_notify::NotifyState::Reloading]);
+    match load(path) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                tracing::warn!("{warning}");
+            }
+            let mut new: Config = loaded.config;
+            new.security.dry_run |= dry_run;
+            running.app.reload(new);
+        }
+        Err(error) => tracing::error!("the configuration is as it was, because the new one has mistakes: {error}"),
+    }
+    _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}

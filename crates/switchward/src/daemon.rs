@@ -1,0 +1,263 @@
+//! Puts the daemon together, and takes it apart in order.
+//!
+//! [`start`] opens what can fail first (listener, store, firewall), restores the ledger, brings the kernel in line with it, and
+//! only then reads the switches; [`Running::stop`] goes the other way round. Every failure says what to do ([`StartError`]).
+
+use crate::app::App;
+use crate::clock;
+use crate::config::{Config, OnExit};
+use crate::logs::Level;
+use crate::mirror::{self, Mirror};
+use crate::policy;
+use crate::store::{Kept, Store};
+use crate::switch::Switch;
+use crate::watch::{self, Reader};
+use arc_swap::ArcSwap;
+use guard::Guard;
+use ipnet::IpNet;
+use netfilter::Writer;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch as signal;
+use tokio::task::JoinHandle;
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP listener cannot be bound.
+    #[error("cannot listen at {address}: {error}; is another switchward running there? set server.host and server.port")]
+    Listen {
+        /// Host and port.
+        address: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] crate::store::OpenError),
+    /// The kernel's sets cannot be made.
+    #[error("bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false")]
+    Firewall(#[from] netfilter::Error),
+}
+
+/// Where the configuration came from, and how to behave.
+#[derive(Default)]
+pub struct Options {
+    /// The configuration's file, for a reload.
+    pub path: Option<PathBuf>,
+    /// Keep the store here whatever the configuration says.
+    pub store: Option<PathBuf>,
+}
+
+/// A daemon that runs.
+pub struct Running {
+    /// What its parts share.
+    pub app: Arc<App>,
+    /// Where its HTTP interface listens.
+    pub address: std::net::SocketAddr,
+    readers: Vec<Reader>,
+    stop: signal::Sender<bool>,
+    http: JoinHandle<()>,
+    ticker: JoinHandle<()>,
+}
+
+/// Connections for commands to one switch.
+const COMMAND_CONNECTIONS: usize = 4;
+
+/// Starts the daemon. The network namespace of the firewall is that of the calling thread.
+///
+/// # Errors
+/// See [`StartError`]; nothing is left behind.
+pub async fn start(config: Config, log: Level, options: Options) -> Result<Running, StartError> {
+    let listener = listen(&config).await?;
+    let own = own_addresses();
+    let mirror = Arc::new(Mirror::default());
+    let policy = policy::policy(&config, &own);
+    let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
+    if let Some((store, kept)) = open_store(&config, options.store.as_deref())? {
+        restore(&guard, kept);
+        let weak = Arc::downgrade(&guard);
+        store.mirror(Box::new(move || weak.upgrade().map_or_else(Kept::default, |guard| mirror::whole(&guard))));
+        mirror.follow_with_store(store);
+    }
+    let unenforced = open_firewall(&config, &own, &guard, &mirror)?;
+    let switches = config.switches.iter().enumerate().map(|(number, switch)| {
+        let pool = esl::Pool::new(watch::connection(switch, config.security.reconnect_backoff), COMMAND_CONNECTIONS);
+        Arc::new(Switch::new(number as u16, switch, pool, clock::now()))
+    });
+    let app = Arc::new(App {
+        guard,
+        mirror,
+        switches: switches.collect(),
+        config: ArcSwap::from_pointee(config.clone()),
+        config_path: options.path,
+        own,
+        log,
+        unenforced,
+        started: clock::now(),
+    });
+    let address = listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
+    let (stop, stopped) = signal::channel(false);
+    let http = tokio::spawn(serve(app.clone(), listener, stopped.clone()));
+    let ticker = tokio::spawn(tick(app.clone(), stopped));
+    let readers = if config.security.enabled { start_readers(&app, &config) } else { Vec::new() };
+    if !config.security.enabled {
+        tracing::warn!("security.enabled is false: nothing is guarded, only the interface is there");
+    }
+    tracing::info!(%address, switches = app.switches.len(), "ready");
+    Ok(Running { app, address, readers, stop, http, ticker })
+}
+
+impl Running {
+    /// Stops in order: no more events, no more orders, then what is queued goes to the kernel and to the disk.
+    pub async fn stop(self) {
+        for reader in self.readers {
+            reader.stop(Duration::from_secs(1)).await;
+        }
+        _ = self.stop.send(true);
+        _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
+        self.ticker.abort();
+        let flush = self.app.config.load().firewall.on_exit == OnExit::Flush;
+        let app = self.app;
+        let ended = tokio::task::spawn_blocking(move || {
+            let kernel = app.mirror.firewall().is_none_or(|writer| writer.clone().shutdown(flush, Duration::from_secs(2)));
+            let disk = app.mirror.store().is_none_or(|store| store.stop(Duration::from_secs(1)));
+            (kernel, disk)
+        });
+        match ended.await {
+            Ok((true, true)) => tracing::info!("stopped; {}", if flush { "the kernel's sets are removed" } else { "the kernel keeps the bans" }),
+            Ok((kernel, disk)) => tracing::error!(kernel, disk, "stopped before everything was written"),
+            Err(error) => tracing::error!(%error, "stopping failed"),
+        }
+    }
+}
+
+fn start_readers(app: &Arc<App>, config: &Config) -> Vec<Reader> {
+    let backoff = config.security.reconnect_backoff;
+    let pairs = app.switches.iter().zip(&config.switches);
+    pairs.map(|(switch, config)| watch::start(app.clone(), switch.clone(), config, backoff)).collect()
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    let (host, port) = (config.server.host.as_str(), config.server.port);
+    let bound = TcpListener::bind((host, port)).await;
+    let listener = bound.map_err(|error| StartError::Listen { address: format!("{host}:{port}"), error })?;
+    if let Ok(address) = listener.local_addr()
+        && !address.ip().is_loopback()
+    {
+        tracing::warn!(
+            %address,
+            "the HTTP interface is reachable from elsewhere; changes are taken from security.chandaemon.allowed_api_ips alone, \
+             but anybody can read: bind server.host to 127.0.0.1 or put a firewall before it"
+        );
+    }
+    Ok(listener)
+}
+
+/// Opens the store. When its place cannot be used and nobody chose that place, one beside the daemon is tried, and then
+/// the guard does without: guarding matters more than remembering.
+fn open_store(config: &Config, chosen: Option<&Path>) -> Result<Option<(Store, Kept)>, StartError> {
+    let path = chosen.unwrap_or(&config.store.path);
+    let is_default = chosen.is_none() && *path == Config::default().store.path;
+    match Store::open(path) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if is_default => {
+            let beside = Path::new("switchward.db");
+            tracing::warn!("{error}; using ./{} instead", beside.display());
+            match Store::open(beside) {
+                Ok(opened) => Ok(Some(opened)),
+                Err(error) => {
+                    tracing::error!("{error}; bans will not survive a restart");
+                    Ok(None)
+                }
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn restore(guard: &Guard, kept: Kept) {
+    if let Some(aside) = &kept.damaged {
+        tracing::error!(moved_to = %aside.display(), "the store was damaged and could not be read; starting with an empty one");
+    }
+    if kept.unreadable > 0 {
+        tracing::error!(rows = kept.unreadable, "some rows of the store could not be read and are left out");
+    }
+    let now = clock::now();
+    guard.ledger().restore(kept.bans, kept.allows, kept.patterns, now);
+    let (bans, allowed) = guard.ledger().sizes();
+    tracing::info!(bans, allowed, "ledger restored");
+}
+
+/// Opens the firewall and brings it in line with the ledger. Tells why bans are not enforced, where that is tolerated.
+fn open_firewall(config: &Config, own: &[IpNet], guard: &Arc<Guard>, mirror: &Mirror) -> Result<Option<String>, StartError> {
+    let weak: Weak<Guard> = Arc::downgrade(guard);
+    let desired = Box::new(move || weak.upgrade().map_or_else(Vec::new, |guard| mirror::desired(&guard)));
+    match Writer::spawn(policy::firewall(config, own), desired) {
+        Ok((writer, started)) => {
+            let netfilter::Reconciled { added, removed, kept } = started.reconciled;
+            tracing::info!(backend = ?started.backend, added, removed, kept, "the kernel agrees with the ledger");
+            mirror.follow_with_firewall(writer);
+            Ok(None)
+        }
+        Err(error) if !config.security.auto_block_enabled || !config.security.enabled => {
+            tracing::warn!("no firewall, and none is needed while banning is off: {error}");
+            Ok(Some(error.to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The host's own addresses: banning one of them would be banning ourselves. Those of the loopback interface are left to
+/// `security.trusted_networks`.
+fn own_addresses() -> Vec<IpNet> {
+    match if_addrs::get_if_addrs() {
+        Ok(interfaces) => interfaces.iter().filter(|interface| interface.name != "lo").map(|interface| IpNet::from(interface.ip())).collect(),
+        Err(error) => {
+            tracing::warn!(%error, "the host's own addresses are not known; add them to firewall.never_ban");
+            Vec::new()
+        }
+    }
+}
+
+/// Random keys for the hashes, so that nobody can choose names that collide.
+fn seed() -> [u64; 4] {
+    std::array::from_fn(|_| {
+        use std::hash::{BuildHasher, RandomState};
+        RandomState::new().hash_one(IpAddr::from([0, 0, 0, 0]))
+    })
+}
+
+async fn serve(app: Arc<App>, listener: TcpListener, mut stopped: signal::Receiver<bool>) {
+    let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
+    if let Err(error) = crate::http::serve(app, listener, until).await {
+        tracing::error!(%error, "the HTTP interface has stopped");
+    }
+}
+
+/// Housekeeping, once a second.
+async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut degraded: Option<String> = None;
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+        for ban in app.guard.tick(clock::now()) {
+            tracing::info!(target = %ban.target, "ban ran out");
+        }
+        let now = app.mirror.firewall().and_then(|writer| writer.stats().degraded);
+        if now != degraded {
+            match &now {
+                Some(reason) => tracing::error!(reason, "the kernel does not hold all bans"),
+                None => tracing::warn!("the kernel holds all bans again"),
+            }
+            degraded = now;
+        }
+    }
+}

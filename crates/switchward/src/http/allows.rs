@@ -1,0 +1,181 @@
+//! The allow-list: `/security/whitelist`.
+
+use super::answer::{Batch, BatchResult, Ordered, check_length};
+use super::entries::Entries;
+use super::extract::{Json, Place, target};
+use super::lifetime::lifetime;
+use super::{Error, Who, blocking};
+use crate::app::App;
+use crate::clock;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use guard::{Allowed, Target};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An allow entry in the list, under its target's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowEntry {
+    /// What is allowed: an address, an IPv6 /64 or a network.
+    pub ip: String,
+    /// Since when.
+    pub added_at: String,
+    /// Until when; "0001-01-01T00:00:00Z" for good.
+    pub expires_at: String,
+    /// When it last succeeded.
+    pub last_seen: String,
+    /// The account; may be empty.
+    pub user_id: String,
+    /// Its domain; may be empty.
+    pub domain: String,
+    /// Whether it is for good.
+    pub permanent: bool,
+}
+
+/// An order to allow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowOrder {
+    /// An address or a CIDR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The account that it is for.
+    #[serde(alias = "user_id", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Its domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// For good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<bool>,
+    /// For how long (Go duration); `security.whitelist_ttl` when neither is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+}
+
+/// Whether an address is on the allow-list, and as whose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    /// The target.
+    pub ip: String,
+    /// Whether it is.
+    pub whitelisted: bool,
+    /// The account; left out when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Its domain; left out when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+}
+
+/// An order that can be understood.
+struct Order {
+    target: Target,
+    ttl: Option<Duration>,
+    user: String,
+    domain: String,
+}
+
+impl AllowOrder {
+    fn parse(self, standard: Duration) -> Result<Order, Error> {
+        Ok(Order {
+            target: target(self.ip.as_deref().unwrap_or_default())?,
+            ttl: lifetime(self.permanent, self.ttl.as_deref(), standard)?,
+            user: self.user_id.unwrap_or_default(),
+            domain: self.domain.unwrap_or_default(),
+        })
+    }
+}
+
+impl From<&Allowed> for AllowEntry {
+    fn from(entry: &Allowed) -> AllowEntry {
+        AllowEntry {
+            ip: entry.target.to_string(),
+            added_at: clock::rfc3339(Some(entry.added)),
+            expires_at: clock::rfc3339(entry.until),
+            last_seen: clock::rfc3339(Some(entry.last_seen)),
+            user_id: entry.user.clone(),
+            domain: entry.domain.clone(),
+            permanent: entry.until.is_none(),
+        }
+    }
+}
+
+/// GET /security/whitelist
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    let allows = blocking(move || {
+        let mut allows = app.guard.ledger().allows(clock::now());
+        allows.sort_unstable_by_key(|entry| entry.target);
+        allows
+    })
+    .await?;
+    Ok(Entries::new(allows, |entry| (entry.target.to_string(), AllowEntry::from(entry))))
+}
+
+/// POST /security/whitelist
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Json(order): Json<AllowOrder>,
+) -> Result<Json<Ordered>, Error> {
+    let Order { target, ttl, user, domain } = order.parse(app.config.load().security.whitelist_ttl)?;
+    let done = app.allow(target, ttl, &user, &domain, &who.to_string()).await?;
+    let (_, lifted) = done.result;
+    let message = match lifted.len() {
+        0 => format!("{target} added to whitelist"),
+        1 => format!("{target} added to whitelist, the ban of {} lifted", lifted[0].target),
+        many => format!("{target} added to whitelist, {many} bans lifted"),
+    };
+    Ok(Json(Ordered::with(message, done.warnings)))
+}
+
+/// POST /security/whitelist/batch
+pub(super) async fn add_batch(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Json(orders): Json<Vec<AllowOrder>>,
+) -> Result<Json<Batch>, Error> {
+    check_length(orders.len())?;
+    let standard = app.config.load().security.whitelist_ttl;
+    let (entering, who) = (app.clone(), who.to_string());
+    // An entry for a network walks the bans to lift those within.
+    let results = blocking(move || {
+        let now = clock::now();
+        let enter = |order: AllowOrder| {
+            let given = order.ip.clone().unwrap_or_default();
+            let result = order.parse(standard).and_then(|Order { target, ttl, user, domain }| {
+                let (_, lifted) = entering.guard.order_allow(target, ttl, &user, &domain, &who, now)?;
+                tracing::info!(%target, who, lifted = lifted.len(), "allowed by order");
+                Ok(target)
+            });
+            BatchResult::of(&given, result)
+        };
+        orders.into_iter().map(enter).collect()
+    })
+    .await?;
+    Ok(Json(Batch { results, warnings: app.settle().await }))
+}
+
+/// GET /security/whitelist/{ip}
+pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Json<Listed> {
+    let entry = app.guard.ledger().allow_entry(place.target, clock::now());
+    Json(Listed {
+        ip: place.target.to_string(),
+        whitelisted: entry.is_some(),
+        user_id: entry.as_ref().map(|entry| entry.user.clone()),
+        domain: entry.map(|entry| entry.domain),
+    })
+}
+
+/// DELETE /security/whitelist/{ip}
+pub(super) async fn remove(State(app): State<Arc<App>>, who: Who, place: Place) -> Json<Ordered> {
+    let done = app.disallow(place.target, &who.to_string()).await;
+    let message = match done.result {
+        true => format!("{} removed from whitelist", place.target),
+        false => format!("{} was not in whitelist", place.target),
+    };
+    Json(Ordered::with(message, done.warnings))
+}

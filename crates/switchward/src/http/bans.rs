@@ -1,0 +1,202 @@
+//! The bans: `/security/blacklist`, and the way in for a central repository that lifts one.
+
+use super::answer::{Batch, BatchResult, Ordered, check_length};
+use super::entries::Entries;
+use super::extract::{Json, Place, target};
+use super::lifetime::lifetime;
+use super::{Error, Who, blocking};
+use crate::app::App;
+use crate::clock;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use guard::{Ban, Scope, Target};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A ban in the list, under its target's name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BanEntry {
+    /// What is banned: an address, an IPv6 /64, a network, an address and port.
+    pub ip: String,
+    /// Since when.
+    pub added_at: String,
+    /// Until when; "0001-01-01T00:00:00Z" for good.
+    pub expires_at: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// Strikes counted.
+    pub fail_count: u32,
+    /// Whether it is for good.
+    pub permanent: bool,
+}
+
+/// An order to ban.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub struct BanOrder {
+    /// An address, a CIDR, or an address and port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// For good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<bool>,
+    /// For how long (Go duration); `security.block_duration` when neither is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// "sip" or "all" (when left out).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+/// Whether an address is banned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Banned {
+    /// The target.
+    pub ip: String,
+    /// Whether it is.
+    pub blacklisted: bool,
+}
+
+/// The answer to the central repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unblocked {
+    /// The target.
+    pub ip: String,
+    /// False: it is not, or no longer.
+    pub banned: bool,
+    /// In words.
+    pub message: String,
+    /// What did not go as it should have; left out when all did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// An order that can be understood.
+struct Order {
+    target: Target,
+    ttl: Option<Duration>,
+    scope: Scope,
+    reason: String,
+}
+
+impl BanOrder {
+    fn parse(self, standard: Duration) -> Result<Order, Error> {
+        Ok(Order {
+            target: target(self.ip.as_deref().unwrap_or_default())?,
+            ttl: lifetime(self.permanent, self.ttl.as_deref(), standard)?,
+            scope: match self.scope.as_deref() {
+                None | Some("all") => Scope::All,
+                Some("sip") => Scope::Sip,
+                Some(_) => return Err(Error::bad_request("scope is \"sip\" or \"all\"")),
+            },
+            reason: self.reason.unwrap_or_default(),
+        })
+    }
+}
+
+impl From<&Ban> for BanEntry {
+    fn from(ban: &Ban) -> BanEntry {
+        BanEntry {
+            ip: ban.target.to_string(),
+            added_at: clock::rfc3339(Some(ban.since)),
+            expires_at: clock::rfc3339(ban.until),
+            reason: ban.reason.text.clone(),
+            fail_count: ban.reason.count,
+            permanent: ban.until.is_none(),
+        }
+    }
+}
+
+/// GET /security/blacklist
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    let bans = blocking(move || {
+        let mut bans = app.guard.ledger().bans(clock::now());
+        bans.sort_unstable_by_key(|ban| ban.target);
+        bans
+    })
+    .await?;
+    Ok(Entries::new(bans, |ban| (ban.target.to_string(), BanEntry::from(&**ban))))
+}
+
+/// POST /security/blacklist
+pub(super) async fn add(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Json(order): Json<BanOrder>,
+) -> Result<Json<Ordered>, Error> {
+    let Order { target, ttl, scope, reason } = order.parse(app.config.load().security.block_duration)?;
+    let done = app.ban(target, ttl, scope, &reason, &who.to_string()).await?;
+    Ok(Json(Ordered::with(format!("{target} added to blacklist"), done.warnings)))
+}
+
+/// POST /security/blacklist/batch
+pub(super) async fn add_batch(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Json(orders): Json<Vec<BanOrder>>,
+) -> Result<Json<Batch>, Error> {
+    check_length(orders.len())?;
+    let standard = app.config.load().security.block_duration;
+    let (entering, who) = (app.clone(), who.to_string());
+    // A ban of a network walks the allow-list.
+    let results = blocking(move || {
+        let now = clock::now();
+        let enter = |order: BanOrder| {
+            let given = order.ip.clone().unwrap_or_default();
+            let result = order.parse(standard).and_then(|Order { target, ttl, scope, reason }| {
+                entering.guard.order_ban(target, ttl, scope, &reason, &who, now)?;
+                tracing::info!(%target, who, "banned by order");
+                Ok(target)
+            });
+            BatchResult::of(&given, result)
+        };
+        orders.into_iter().map(enter).collect()
+    })
+    .await?;
+    let mut warnings = app.settle().await;
+    if app.is_dry() {
+        warnings.push("dry run: the kernel drops nothing".into());
+    }
+    Ok(Json(Batch { results, warnings }))
+}
+
+/// GET /security/blacklist/{ip}
+pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Json<Banned>, Error> {
+    let now = clock::now();
+    let ledger = app.guard.ledger();
+    let blacklisted = match (place.target, place.ip) {
+        (Target::Port(ip, port), _) => ledger.banned(ip, port, now).is_some(),
+        (_, Some(ip)) => ledger.banned(ip, 0, now).is_some(),
+        (net, None) => {
+            ledger.covering(net, now).is_some()
+                || blocking(move || app.guard.ledger().bans(now).iter().any(|ban| ban.target == net)).await?
+        }
+    };
+    Ok(Json(Banned { ip: place.target.to_string(), blacklisted }))
+}
+
+/// DELETE /security/blacklist/{ip}
+pub(super) async fn remove(State(app): State<Arc<App>>, who: Who, place: Place) -> Json<Ordered> {
+    let done = app.lift(place.target, &who.to_string()).await;
+    let message = match done.result.len() {
+        0 => format!("{} was not in blacklist", place.target),
+        1 => format!("{} removed from blacklist", done.result[0].target),
+        many => format!("{} removed from blacklist, {many} bans in all", place.target),
+    };
+    Json(Ordered::with(message, done.warnings))
+}
+
+/// DELETE /api/v1/ips/{ip}/block
+pub(super) async fn unblock(State(app): State<Arc<App>>, who: Who, place: Place) -> Json<Unblocked> {
+    let done = app.lift(place.target, &who.to_string()).await;
+    Json(Unblocked {
+        ip: place.target.to_string(),
+        banned: false,
+        message: "IP unblocked successfully".into(),
+        warnings: done.warnings,
+    })
+}

@@ -1,0 +1,117 @@
+//! What a caller may ask of the switch and of the connection to it: commands, a new connection, the log's level.
+//!
+//! A command with a control character is refused before anything else is asked: a line feed would end it on the event
+//! socket and begin another.
+
+use super::answer::Ordered;
+use super::extract::Json;
+use super::{Error, Who};
+use crate::app::App;
+use crate::config::LogLevel;
+use crate::switch::Switch;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A command for the switch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandOrder {
+    /// As for `api`: "status", "uptime".
+    pub command: Option<String>,
+}
+
+/// What the switch said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandReply {
+    /// The command.
+    pub command: String,
+    /// The switch's answer, as it came.
+    pub response: String,
+}
+
+/// A level for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelOrder {
+    /// "error", "warn", "info", "debug" or "trace".
+    pub level: Option<String>,
+}
+
+/// POST /security/esl/command
+pub(super) async fn command(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Json(order): Json<CommandOrder>,
+) -> Result<Json<CommandReply>, Error> {
+    let command = permitted(order.command.as_deref().unwrap_or_default(), &app)?;
+    let switch = app.switches.first().ok_or_else(not_connected)?;
+    tracing::info!(%who, verb = command.split(' ').next(), "command for the switch");
+    let response = asked(switch, &command).await?;
+    Ok(Json(CommandReply { command, response }))
+}
+
+/// POST /security/esl/log-level
+pub(super) async fn log_level(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Json(order): Json<LevelOrder>,
+) -> Result<Json<Ordered>, Error> {
+    let wanted = order.level.unwrap_or_default();
+    let Some(level) = LEVELS.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(wanted.trim())) else {
+        return Err(Error::bad_request("level is one of error, warn, info, debug, trace"));
+    };
+    app.log.set(level);
+    tracing::info!(%who, level = level.as_str(), "log level set by order");
+    Ok(Json(Ordered::new(format!("log level set to {level}"))))
+}
+
+/// POST /security/esl/reconnect
+pub(super) async fn reconnect(State(app): State<Arc<App>>, who: Who) -> Json<Ordered> {
+    tracing::info!(%who, "reconnection asked for by order");
+    for switch in &app.switches {
+        switch.reconnect.notify_one();
+    }
+    Json(Ordered::new("reconnection initiated"))
+}
+
+/// The command as it goes out, when it may.
+fn permitted(text: &str, app: &App) -> Result<String, Error> {
+    if text.chars().any(char::is_control) {
+        return Err(Error::bad_request("a command must not hold control characters"));
+    }
+    let command = text.trim();
+    if command.is_empty() {
+        return Err(Error::bad_request("command is required"));
+    }
+    let config = app.config.load();
+    let allows = |entry: &String| {
+        let entry = entry.trim();
+        !entry.is_empty()
+            && command.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    match config.security.esl_allowed_commands.iter().any(allows) {
+        true => Ok(command.to_owned()),
+        false => Err(Error::internal(format!("command not allowed: {command}"))),
+    }
+}
+
+/// Asks the switch over a connection for commands.
+async fn asked(switch: &Switch, command: &str) -> Result<String, Error> {
+    match tokio::time::timeout(LONGEST, switch.commands.api(command)).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => {
+            tracing::warn!(switch = switch.name, %error, "a command did not reach the switch");
+            Err(not_connected())
+        }
+        Err(_) => Err(Error::new(StatusCode::GATEWAY_TIMEOUT, "timeout: the switch did not answer within 10 s")),
+    }
+}
+
+fn not_connected() -> Error {
+    Error::internal("not connected to FreeSWITCH ESL")
+}
+
+/// The longest that a switch may take for a command.
+const LONGEST: Duration = Duration::from_secs(10);
+const LEVELS: [LogLevel; 5] = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];

@@ -1,0 +1,123 @@
+//! What the rules have counted against whom, source by source.
+
+use super::entries::Entries;
+use super::{Error, blocking};
+use crate::app::App;
+use crate::clock;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use guard::policy::Signal;
+use guard::tally::Record;
+use guard::{Source, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Failed registrations and calls of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failed {
+    /// How many.
+    pub count: u32,
+    /// The first that still counts.
+    pub first_attempt: String,
+    /// The latest.
+    pub last_attempt: String,
+    /// Accounts named, a few.
+    pub user_ids: Vec<String>,
+    /// Domains named, a few.
+    pub domains: Vec<String>,
+}
+
+/// Abandoned calls of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WrongCallStates {
+    /// How many.
+    pub count: u32,
+    /// The first that still counts.
+    pub first_attempt: String,
+    /// The latest.
+    pub last_attempt: String,
+    /// Accounts named, a few.
+    pub user_ids: Vec<String>,
+}
+
+/// Calls or registrations of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requests {
+    /// How many.
+    pub count: u32,
+    /// The first that still counts.
+    pub first_request: String,
+    /// The latest.
+    pub last_request: String,
+    /// Accounts named, a few.
+    pub user_ids: Vec<String>,
+    /// Domains named, a few.
+    pub domains: Vec<String>,
+}
+
+type Counted = (Source, Record);
+
+/// GET /security/failed
+pub(super) async fn failed(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    let counted = sorted(move |now| app.guard.failed(now)).await?;
+    Ok(Entries::new(counted, |(source, record)| {
+        let failed = Failed {
+            count: record.count,
+            first_attempt: clock::rfc3339(Some(record.first)),
+            last_attempt: clock::rfc3339(Some(record.last)),
+            user_ids: record.users.clone(),
+            domains: record.domains.clone(),
+        };
+        (source.to_string(), failed)
+    }))
+}
+
+/// GET /security/wrong-call-states
+pub(super) async fn wrong_call_states(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    let counted = sorted(move |now| app.guard.wrong_call_states(now)).await?;
+    Ok(Entries::new(counted, |(source, record)| {
+        let states = WrongCallStates {
+            count: record.count,
+            first_attempt: clock::rfc3339(Some(record.first)),
+            last_attempt: clock::rfc3339(Some(record.last)),
+            user_ids: record.users.clone(),
+        };
+        (source.to_string(), states)
+    }))
+}
+
+/// GET /security/rate-limit/calls
+pub(super) async fn calls(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    rate(app, Signal::Call).await
+}
+
+/// GET /security/rate-limit/registrations
+pub(super) async fn registrations(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
+    rate(app, Signal::Registration).await
+}
+
+async fn rate(app: Arc<App>, signal: Signal) -> Result<Entries<Counted, Requests>, Error> {
+    let counted = sorted(move |now| app.guard.rate(signal, now)).await?;
+    Ok(Entries::new(counted, |(source, record)| {
+        let requests = Requests {
+            count: record.count,
+            first_request: clock::rfc3339(Some(record.first)),
+            last_request: clock::rfc3339(Some(record.last)),
+            user_ids: record.users.clone(),
+            domains: record.domains.clone(),
+        };
+        (source.to_string(), requests)
+    }))
+}
+
+async fn sorted(ask: impl FnOnce(Time) -> Vec<Counted> + Send + 'static) -> Result<Vec<Counted>, Error> {
+    blocking(move || {
+        let mut counted = ask(clock::now());
+        counted.sort_unstable_by_key(|(source, _)| *source);
+        counted
+    })
+    .await
+}

@@ -1,0 +1,217 @@
+//! Reads a switch: events in, judged inline, verdicts carried out.
+//!
+//! One task a switch. Events are parsed in the read buffer and judged there and then; what takes time afterwards (a hang-up, the
+//! list of registrations) goes to tasks of its own over the command pool. Start with [`start`].
+
+use crate::app::App;
+use crate::clock;
+use crate::config;
+use crate::switch::Switch;
+use esl::client::{Client, Disconnect, Handle, Incoming, State};
+use esl::{EventView, Format, Subscription};
+use extract::freeswitch::{Counts, EVENTS, Extractor, SUBCLASSES};
+use guard::{AlertKind, Time, Verdict};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+mod registrations;
+
+/// A reader that runs until it is stopped.
+pub struct Reader {
+    handle: Handle,
+    task: JoinHandle<()>,
+}
+
+impl Reader {
+    /// Ends the connection politely and waits for the end, for as long as `limit`.
+    pub async fn stop(self, limit: Duration) {
+        self.handle.stop();
+        _ = tokio::time::timeout(limit, self.task).await;
+    }
+}
+
+/// How a switch is reached, for its event connection or its command pool.
+pub fn connection(switch: &config::Switch, backoff: Duration) -> esl::client::Config {
+    let mut wanted = Subscription::new(Format::Plain);
+    for name in EVENTS {
+        wanted = wanted.event(*name);
+    }
+    for subclass in SUBCLASSES {
+        wanted = wanted.custom(*subclass);
+    }
+    let mut config = esl::client::Config::new(switch.host.clone(), switch.port, switch.password.expose());
+    config.backoff_base = backoff;
+    config.subscription = Some(wanted);
+    config
+}
+
+/// Starts the reader of a switch.
+pub fn start(app: Arc<App>, switch: Arc<Switch>, config: &config::Switch, backoff: Duration) -> Reader {
+    let mut client = Client::new(connection(config, backoff));
+    let handle = client.handle();
+    let mut sink = Sink::new(app, switch.clone(), &config.default_domain);
+    let asked = client.handle();
+    let task = tokio::spawn(async move {
+        let reconnects = async {
+            loop {
+                switch.reconnect.notified().await;
+                asked.reconnect();
+            }
+        };
+        let mut handler = |incoming: Incoming<'_>| sink.take(incoming);
+        tokio::select! {
+            () = client.run(&mut handler) => {}
+            () = reconnects => {}
+        }
+    });
+    Reader { handle, task }
+}
+
+/// What the reader does with what comes in.
+struct Sink {
+    app: Arc<App>,
+    switch: Arc<Switch>,
+    extractor: Extractor,
+    /// Read off the clock once for each read of the socket.
+    now: Time,
+    /// Events since the counters were last brought up to date.
+    events: u64,
+    malformed: u64,
+    told: Counts,
+    complained: Option<Time>,
+}
+
+/// How often the same trouble is told again.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// The longest that a hang-up may take.
+const HANG_UP_WITHIN: Duration = Duration::from_secs(10);
+
+impl Sink {
+    fn new(app: Arc<App>, switch: Arc<Switch>, default_domain: &str) -> Sink {
+        let extractor = Extractor::new(switch.number, default_domain);
+        Sink { app, switch, extractor, now: clock::now(), events: 0, malformed: 0, told: Counts::default(), complained: None }
+    }
+
+    fn take(&mut self, incoming: Incoming<'_>) {
+        match incoming {
+            Incoming::Event(event) => self.event(event),
+            Incoming::Read { .. } => self.now = clock::now(),
+            Incoming::Drained => self.count(),
+            Incoming::Frame(frame) => self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_))),
+            Incoming::State(state) => self.state(&state),
+        }
+    }
+
+    fn event(&mut self, event: EventView<'_>) {
+        self.events += 1;
+        let Some(seen) = self.extractor.read(event) else { return };
+        for verdict in self.app.guard.observe(&seen, self.now) {
+            carry_out(&self.app, &self.switch, verdict, self.now);
+        }
+    }
+
+    fn count(&mut self) {
+        let (counts, now) = (&self.switch.counts, self.extractor.counts());
+        counts.events.fetch_add(std::mem::take(&mut self.events), Relaxed);
+        counts.malformed.fetch_add(std::mem::take(&mut self.malformed), Relaxed);
+        counts.unwanted.fetch_add(now.unwanted + now.outbound - self.told.unwanted - self.told.outbound, Relaxed);
+        counts.forged.fetch_add(now.forged - self.told.forged, Relaxed);
+        counts.bad_address.fetch_add(now.bad_address - self.told.bad_address, Relaxed);
+        counts.last_heard.store(self.now.micros(), Relaxed);
+        self.told = now;
+    }
+
+    fn state(&mut self, state: &State<'_>) {
+        self.now = clock::now();
+        match state {
+            State::Connecting { .. } => _ = self.switch.counts.attempts.fetch_add(1, Relaxed),
+            State::Connected { version } => {
+                self.switch.connected(self.now);
+                if let Some(version) = version {
+                    self.switch.is_version((*version).to_owned());
+                }
+                self.complained = None;
+                tracing::info!(switch = self.switch.name, version = version.unwrap_or("unknown"), "connected, guarding");
+                tokio::spawn(registrations::learn(self.app.clone(), self.switch.clone()));
+            }
+            State::Disconnected { why: Disconnect::Requested, .. } => {
+                self.switch.disconnected(self.now, "reconnecting as asked".into());
+            }
+            State::Disconnected { why, retry_in } => {
+                self.switch.counts.errors.fetch_add(1, Relaxed);
+                let trouble = trouble(why);
+                let is_new = self.switch.disconnected(self.now, trouble.clone());
+                let is_due = self.complained.is_none_or(|last| self.now.since(last) >= COMPLAIN_EVERY);
+                if is_new || is_due {
+                    self.complained = Some(self.now);
+                    let (switch, retry) = (&self.switch.name, format!("{:.1} s", retry_in.as_secs_f64()));
+                    tracing::warn!(switch, retry, "no events from the switch: {trouble}");
+                }
+            }
+        }
+    }
+}
+
+/// Why there is no connection, with the mend.
+fn trouble(why: &Disconnect) -> String {
+    match why {
+        Disconnect::WrongPassword => "the switch refused the password; set security.esl_password (or the switch's own password)".into(),
+        Disconnect::AccessDenied(_) => {
+            "the switch's event_socket ACL refuses us; allow this address in apply-inbound-acl of event_socket.conf.xml".into()
+        }
+        Disconnect::KilledListener => {
+            "the switch dropped us because we read too slowly; events were lost: is this machine overloaded?".into()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Carries out a verdict. Bans are in the ledger, in the kernel's queue and in the store's queue already.
+fn carry_out(app: &Arc<App>, switch: &Arc<Switch>, verdict: Verdict, now: Time) {
+    let switch_name = switch.name.as_str();
+    match verdict {
+        Verdict::Ban(ban) => {
+            let length = ban.remaining(now).map_or_else(|| "good".into(), guard::ban::span);
+            let (rule, evidence, count) = (ban.reason.rule.as_str(), ban.reason.evidence.word(), ban.reason.count);
+            let dry = if app.is_dry() { " (dry run)" } else { "" };
+            tracing::warn!(switch = switch_name, target = %ban.target, rule, evidence, count, "banned for {length}{dry}");
+            tracing::debug!(target = %ban.target, "reason: {}", ban.reason.text);
+        }
+        Verdict::WouldBan(ban) => {
+            let (rule, evidence) = (ban.reason.rule.as_str(), ban.reason.evidence.word());
+            tracing::info!(switch = switch_name, target = %ban.target, rule, evidence, "would be banned; banning is off");
+        }
+        Verdict::HangUp { call, cause, source, .. } => {
+            tracing::warn!(switch = switch_name, %source, "hanging up a call from an untrusted domain");
+            if !app.is_dry() {
+                tokio::spawn(hang_up(switch.clone(), call, cause));
+            }
+        }
+        Verdict::Alert(alert) if alert.kind == AlertKind::NotEnforced && !app.is_enforcing() => {}
+        Verdict::Alert(alert) => {
+            tracing::error!(switch = switch_name, alert = alert.kind.word(), source = %alert.source, "alert");
+            tracing::debug!(alert = alert.kind.word(), "{}", alert.text);
+        }
+        Verdict::Allow(entry) => tracing::debug!(target = %entry.target, "allowed after a success"),
+    }
+}
+
+/// Ends a call; a bare `uuid_kill` would not be taken, so it goes as `api uuid_kill UUID CAUSE`, and the answer is checked.
+async fn hang_up(switch: Arc<Switch>, call: String, cause: &'static str) {
+    // With inbound-use-callid-as-uuid the caller chooses the name of his call.
+    let is_name = !call.is_empty() && call.len() <= 256 && call.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
+    if !is_name {
+        tracing::warn!(switch = switch.name, "a call has a name that cannot be a command's argument; it is not hung up");
+        return;
+    }
+    match switch.commands.api(&format!("uuid_kill {call} {cause}"), HANG_UP_WITHIN).await {
+        Ok(answer) if answer.starts_with(b"+OK") => tracing::info!(switch = switch.name, call, "hung up"),
+        Ok(answer) => {
+            let answer = guard::printable(&answer[..answer.len().min(200)]);
+            tracing::warn!(switch = switch.name, call, answer, "the switch did not hang up");
+        }
+        Err(error) => tracing::warn!(switch = switch.name, call, %error, "could not hang up"),
+    }
+}

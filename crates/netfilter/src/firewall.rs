@@ -198,6 +198,10 @@ impl Firewall {
     /// # Errors
     /// As [`Self::apply`].
     pub fn reconcile(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
+        self.undisturbed(|firewall| firewall.bring_in_line(desired))
+    }
+
+    fn bring_in_line(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
         let mut reconciled = Reconciled::default();
         let held = self.elements()?;
         self.shadow.reset(&held);
@@ -249,6 +253,10 @@ impl Firewall {
     /// # Errors
     /// As [`Self::apply`].
     pub fn rebuild(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
+        self.undisturbed(|firewall| firewall.build(desired))
+    }
+
+    fn build(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
         match &mut self.inner {
             Inner::Nft(nft, _) => {
                 let permitted: Vec<Element> = {
@@ -272,7 +280,7 @@ impl Firewall {
             Inner::Ipset(ipset) => ipset.set_up()?,
             Inner::Dry(_) => {}
         }
-        self.reconcile(desired)
+        self.bring_in_line(desired)
     }
 
     /// What the kernel holds, with the time that each element has left. Lists all sets: not for a timer.
@@ -375,6 +383,20 @@ impl Firewall {
             Inner::Nft(_, watch) => Some(watch.as_raw_fd()),
             Inner::Ipset(_) | Inner::Dry(_) => None,
         }
+    }
+
+    /// Does a lot of work without the kernel preparing a notification of every element.
+    fn undisturbed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let mut before = None;
+        if let Inner::Nft(nft, watch) = &mut self.inner {
+            before = nft.transactions_of_others();
+            watch.deafen();
+        }
+        let result = work(self);
+        if let Inner::Nft(nft, watch) = &mut self.inner {
+            watch.hear_again(|| before.is_some() && nft.transactions_of_others() == before);
+        }
+        result
     }
 
     fn nftables(config: &Config) -> Result<Inner, Error> {

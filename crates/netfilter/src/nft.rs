@@ -33,6 +33,8 @@ pub(crate) struct Nft {
     slots: BTreeSet<Slot>,
     /// Whether the kernel knows DESTROYSETELEM.
     destroy: bool,
+    /// Transactions of ours that went through.
+    commits: u32,
 }
 
 /// What a set in the kernel is like.
@@ -54,6 +56,7 @@ impl Nft {
             max: config.max_elements,
             slots: Slot::base().collect(),
             destroy: false,
+            commits: 0,
         };
         let sets = nft.sets().map_err(no_nftables)?;
         let known: BTreeMap<Slot, &SetShape> =
@@ -88,6 +91,17 @@ impl Nft {
     /// The port number under which our changes are announced.
     pub(crate) fn port(&self) -> u32 {
         self.socket.port()
+    }
+
+    /// How many transactions of others the ruleset has seen, counted from an unknown start; `None` when the kernel
+    /// does not say.
+    pub(crate) fn transactions_of_others(&mut self) -> Option<u32> {
+        let mut run = self.socket.compose();
+        run.message(SUBSYS_NFTABLES, NFT_MSG_GETGEN, 0, libc::AF_UNSPEC as u8);
+        let mut generation = None;
+        let about = "asking for the generation";
+        self.socket.ask(&run, about, |message| generation = message.attributes().be32(NFTA_GEN_ID)).ok()?;
+        Some(generation?.wrapping_sub(self.commits))
     }
 
     /// Carries out all of them or none, in one transaction.
@@ -369,7 +383,9 @@ impl Nft {
     fn end(&mut self, mut run: Messages, doing: &str) -> Result<(), Error> {
         run.batch_end(SUBSYS_NFTABLES);
         let doing = format!("{doing} (nftables table inet {})", self.table);
-        self.socket.transact(&run, &doing)
+        self.socket.transact(&run, &doing)?;
+        self.commits = self.commits.wrapping_add(1);
+        Ok(())
     }
 
     /// Turns the kernel's code into what it means for these changes.

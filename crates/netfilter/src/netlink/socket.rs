@@ -66,10 +66,17 @@ impl Socket {
     pub(crate) fn subscribe(group: libc::c_int, except: u32) -> Result<Self, Error> {
         let socket = Self::open()?;
         socket.ignore_port(except)?;
-        if !socket.option(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group) {
-            return Err(Error::last_os("subscribing to the kernel's notifications"));
-        }
+        socket.listen(group, true)?;
         Ok(socket)
+    }
+
+    /// Joins or leaves a multicast group.
+    pub(crate) fn listen(&self, group: libc::c_int, join: bool) -> Result<(), Error> {
+        let name = if join { libc::NETLINK_ADD_MEMBERSHIP } else { libc::NETLINK_DROP_MEMBERSHIP };
+        if self.option(libc::SOL_NETLINK, name, group) {
+            return Ok(());
+        }
+        Err(Error::last_os("subscribing to the kernel's notifications"))
     }
 
     /// The kernel's name for this socket.

@@ -18,6 +18,7 @@ pub(crate) const NFT_MSG_NEWSETELEM: u8 = 12;
 pub(crate) const NFT_MSG_GETSETELEM: u8 = 13;
 pub(crate) const NFT_MSG_DELSETELEM: u8 = 14;
 pub(crate) const NFT_MSG_NEWGEN: u8 = 15;
+pub(crate) const NFT_MSG_GETGEN: u8 = 16;
 /// Linux 6.3 and later.
 pub(crate) const NFT_MSG_DESTROYSETELEM: u8 = 30;
 
@@ -76,6 +77,7 @@ pub(crate) const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 pub(crate) const NFT_META_NFPROTO: u32 = 15;
 pub(crate) const NFT_META_L4PROTO: u32 = 16;
 pub(crate) const NFT_CMP_EQ: u32 = 0;
+pub(crate) const NFTA_GEN_ID: u16 = 1;
 pub(crate) const NFTA_COUNTER_BYTES: u16 = 1;
 pub(crate) const NFTA_COUNTER_PACKETS: u16 = 2;
 

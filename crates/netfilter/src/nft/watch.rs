@@ -3,6 +3,10 @@
 //! The kernel tells every change of the ruleset to multicast group NFNLGRP_NFTABLES, with the port of who caused it.
 //! Our own are filtered out in the kernel, so 100,000 bans a second do not fill the queue. When it overflows
 //! nevertheless (somebody reloads a huge ruleset) the kernel says so, and the answer is to look at everything.
+//!
+//! While somebody listens, the kernel builds a notification of 4 KiB for every element of a transaction, also when
+//! the filter drops it. So [`Watch::deafen`] stops listening for a large transaction; whether others changed anything
+//! in the meantime is known from the ruleset's generation number, which every transaction raises by one.
 
 use super::abi::*;
 use crate::error::Error;
@@ -14,6 +18,8 @@ use crate::netlink::{SUBSYS_NFTABLES, Socket};
 pub(crate) struct Watch {
     socket: Socket,
     table: String,
+    /// Something may have been missed.
+    doubt: bool,
 }
 
 /// What was heard since the last look.
@@ -30,12 +36,27 @@ pub(crate) struct Heard {
 impl Watch {
     /// Listens for changes to `table` by everybody but the socket with port number `except`.
     pub(crate) fn open(table: &str, except: u32) -> Result<Self, Error> {
-        Ok(Self { socket: Socket::subscribe(NFNLGRP_NFTABLES, except)?, table: table.to_string() })
+        Ok(Self {
+            socket: Socket::subscribe(NFNLGRP_NFTABLES, except)?,
+            table: table.to_string(),
+            doubt: false,
+        })
+    }
+
+    /// Stops listening.
+    pub(crate) fn deafen(&mut self) {
+        self.doubt |= self.socket.listen(NFNLGRP_NFTABLES, false).is_err();
+    }
+
+    /// Listens again. `alone` says that nobody else changed anything in the meantime.
+    pub(crate) fn hear_again(&mut self, alone: impl FnOnce() -> bool) {
+        let joined = self.socket.listen(NFNLGRP_NFTABLES, true).is_ok();
+        self.doubt |= !joined || !alone();
     }
 
     /// Reads all that is there, without waiting.
     pub(crate) fn heard(&mut self) -> Heard {
-        let mut heard = Heard::default();
+        let mut heard = Heard { overrun: std::mem::take(&mut self.doubt), ..Heard::default() };
         for _ in 0..MOST_DATAGRAMS {
             let table = self.table.as_str();
             let result = self.socket.poll(|message| {

@@ -89,7 +89,8 @@ impl Worker {
                 return;
             }
             let now = Instant::now();
-            if idle || now >= self.look {
+            let hears = self.firewall.signal().is_some();
+            if (idle && hears) || now >= self.look {
                 self.look = now + LOOK;
                 self.watch(now);
                 self.queue.stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);

@@ -316,3 +316,22 @@ fn ten_submitters_and_many_scopes_end_in_the_same_state_as_one() {
     assert_eq!(held.len(), 2000);
     assert!(held.iter().all(|element| element.scope == netfilter::Scope::All));
 }
+
+#[test]
+fn a_change_during_a_rebuild_is_not_missed() {
+    alone();
+    let elements: Vec<Element> = many(50_000).map(|target| all(target, 1000)).collect();
+    let ledger = Ledger::of(&elements);
+    let writer = ledger.spawn(nftables());
+    // Each rebuild takes long enough for somebody else's change to fall into some of them.
+    for round in 0..5 {
+        sh("nft flush ruleset");
+        while writer.stats().rebuilds <= round {
+            let _ = succeeds("nft delete element inet switchward all_v4 { 198.18.0.7 }");
+            let _ = succeeds("nft flush set inet switchward sip_v4");
+        }
+        eventually("all are there again", || {
+            writer.health().unwrap().is_good() && writer.snapshot().unwrap().len() == elements.len()
+        });
+    }
+}

@@ -22,7 +22,7 @@ pub(crate) struct Block {
 
 impl Block {
     pub(crate) fn end(&self) -> usize {
-        self.body + self.length
+        self.body.saturating_add(self.length)
     }
 }
 
@@ -136,12 +136,10 @@ pub(crate) fn parse_length(text: &[u8], limit: usize) -> Result<usize, DecodeErr
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(DecodeError::content_length(text));
     }
-    let length = text
-        .iter()
-        .try_fold(0usize, |n, digit| n.checked_mul(10)?.checked_add(usize::from(digit - b'0')))
-        .unwrap_or(usize::MAX);
-    if length > limit {
-        return Err(DecodeError::BodyTooLarge { length, limit });
+    let length =
+        text.iter().try_fold(0usize, |n, digit| n.checked_mul(10)?.checked_add(usize::from(digit - b'0')));
+    match length {
+        Some(length) if length <= limit => Ok(length),
+        _ => Err(DecodeError::BodyTooLarge { length: length.unwrap_or(usize::MAX), limit }),
     }
-    Ok(length)
 }

@@ -19,8 +19,8 @@ impl EventWriter {
         Self { format, text: Vec::with_capacity(1024) }
     }
 
-    /// Adds a header. `value` is what it means, not how it is written. A value `ARRAY::a|:b` is an array, as in
-    /// FreeSWITCH.
+    /// Adds a header. `value` is what it means, not how it is written. As in FreeSWITCH a value `ARRAY::a|:b` is an
+    /// array, and a `%` that two upper-case hex digits follow is not encoded (see [`percent::encode`]).
     pub fn header(&mut self, name: &str, value: &[u8]) -> &mut Self {
         match self.format {
             Format::Plain => {

@@ -97,7 +97,11 @@ impl<'a> EventView<'a> {
     /// All headers in order, without the body. Names are as they came: FreeSWITCH does not encode them.
     #[inline]
     pub fn headers(&self) -> Headers<'a> {
-        Headers { rest: self.text, format: self.format }
+        Headers(match self.format {
+            Format::Plain => Inner::Plain(plain::Lines::new(self.text)),
+            Format::Json => Inner::Json(self.text),
+            Format::Xml => Inner::Xml(self.text),
+        })
     }
 
     /// The body, when there is one.
@@ -129,9 +133,13 @@ impl fmt::Debug for EventView<'_> {
 
 /// The headers of an event in order.
 #[derive(Debug, Clone)]
-pub struct Headers<'a> {
-    rest: &'a [u8],
-    format: Format,
+pub struct Headers<'a>(Inner<'a>);
+
+#[derive(Debug, Clone)]
+enum Inner<'a> {
+    Plain(plain::Lines<'a>),
+    Json(&'a [u8]),
+    Xml(&'a [u8]),
 }
 
 impl<'a> Iterator for Headers<'a> {
@@ -139,12 +147,10 @@ impl<'a> Iterator for Headers<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        match self.format {
-            Format::Plain => {
-                plain::next(&mut self.rest).map(|(name, raw)| (name, Value::new(raw, Encoding::Percent)))
-            }
-            Format::Json => json::next(&mut self.rest),
-            Format::Xml => xml::next(&mut self.rest),
+        match &mut self.0 {
+            Inner::Plain(lines) => lines.next().map(|(name, raw)| (name, Value::new(raw, Encoding::Percent))),
+            Inner::Json(rest) => json::next(rest),
+            Inner::Xml(rest) => xml::next(rest),
         }
     }
 }

@@ -13,7 +13,8 @@ use std::fmt;
 
 mod notice;
 
-/// How much one frame may hold; beyond it the decoder fails with a [`DecodeError`].
+/// How much one frame may hold; beyond it the decoder fails with a [`DecodeError`]. The buffer takes memory as bytes
+/// come, at most twice as much as both limits together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a header block, its empty line included.

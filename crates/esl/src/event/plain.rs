@@ -1,7 +1,11 @@
 //! The plain format: lines of `Name: value`, an empty line, then the body if there is one.
+//!
+//! This is the hot path of the whole program: line feeds are found 64 bytes at a time as a bit mask, because lines
+//! are so short that a call of `memchr` for each costs more than the search itself.
 
 use crate::value::{Encoding, Value};
-use memchr::{memchr, memchr2};
+use memchr::memchr;
+use wide::u8x16;
 
 pub(super) fn open(text: &[u8]) -> Option<&[u8]> {
     // The first line needs a name.
@@ -9,53 +13,62 @@ pub(super) fn open(text: &[u8]) -> Option<&[u8]> {
     (memchr(b'\n', &text[..colon]).is_none()).then_some(text)
 }
 
-/// Takes one header off `rest`; lines without a colon are skipped, the empty line ends.
-#[inline]
-pub(super) fn next<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    loop {
-        let text = *rest;
-        let colon = position::<b':', b'\n'>(text);
-        let name = &text[..colon];
-        let after = text.get(colon + 1..).unwrap_or_default();
-        if text.get(colon) != Some(&b':') {
-            // A line without a colon; the empty one ends the headers.
-            *rest = after;
-            if matches!(name, b"" | b"\r") {
-                *rest = &[];
-                return None;
-            }
-            continue;
-        }
-        let end = position::<b'\n', b'\n'>(after);
-        *rest = after.get(end + 1..).unwrap_or_default();
-        let mut value = &after[..end];
-        if let [before @ .., b'\r'] = value {
-            value = before;
-        }
-        return Some((name, value.strip_prefix(b" ").unwrap_or(value)));
-    }
+/// The headers in order: names and raw values. Lines without a colon are skipped; the empty line ends.
+#[derive(Debug, Clone)]
+pub(super) struct Lines<'a> {
+    text: &'a [u8],
+    /// Where the next line begins.
+    line: usize,
+    /// The line feeds of the block at `block` that were not passed yet, a bit each.
+    feeds: u64,
+    block: usize,
 }
 
-/// Where one of two bytes is first, or the length. Names and values are short, and a call of `memchr` costs more than
-/// a few words: compares eight bytes at a time, as in "Hacker's Delight", 6-1.
-#[inline(always)]
-fn position<const A: u8, const B: u8>(text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // The lowest bit is right; above it a carry may set others.
-    let zero_in = |x: u64| x.wrapping_sub(ONES) & !x & (ONES << 7);
-    let mut at = 0;
-    while let Some(word) = text[at..].first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word);
-        let hits = zero_in(word ^ (ONES * A as u64)) | zero_in(word ^ (ONES * B as u64));
-        if hits != 0 {
-            return at + hits.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-        if at == LONG {
-            return memchr2(A, B, &text[at..]).map_or(text.len(), |found| at + found);
+impl<'a> Lines<'a> {
+    #[inline]
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, line: 0, feeds: matches::<BLOCK>(text, b'\n'), block: 0 }
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        loop {
+            let start = self.line;
+            let end = self.line_end()?;
+            let mut line = &self.text[start..end];
+            if let [before @ .., b'\r'] = line {
+                line = before;
+            }
+            if line.is_empty() {
+                self.line = self.text.len();
+                return None;
+            }
+            if let Some(colon) = colon(&self.text[start..], line.len()) {
+                let value = &line[colon + 1..];
+                return Some((&line[..colon], value.strip_prefix(b" ").unwrap_or(value)));
+            }
         }
     }
-    text[at..].iter().position(|&b| b == A || b == B).map_or(text.len(), |found| at + found)
+
+    /// The end of the next line, which may have no line feed; `None` when all is read.
+    #[inline]
+    fn line_end(&mut self) -> Option<usize> {
+        if self.line >= self.text.len() {
+            return None;
+        }
+        while self.feeds == 0 {
+            self.block += BLOCK;
+            let Some(rest) = self.text.get(self.block..).filter(|rest| !rest.is_empty()) else {
+                self.line = self.text.len();
+                return Some(self.text.len());
+            };
+            self.feeds = matches::<BLOCK>(rest, b'\n');
+        }
+        let end = self.block + self.feeds.trailing_zeros() as usize;
+        self.feeds &= self.feeds - 1;
+        self.line = end + 1;
+        Some(end)
+    }
 }
 
 pub(super) fn body(text: &[u8]) -> Option<Value<'_>> {
@@ -70,7 +83,46 @@ pub(super) fn body(text: &[u8]) -> Option<Value<'_>> {
     }
 }
 
+/// The first colon among the first `length` bytes of `text`.
+#[inline]
+fn colon(text: &[u8], length: usize) -> Option<usize> {
+    let at = matches::<NAME>(text, b':').trailing_zeros() as usize;
+    if at < length.min(NAME) {
+        Some(at)
+    } else if length > NAME {
+        memchr(b':', &text[NAME..length]).map(|at| at + NAME)
+    } else {
+        None
+    }
+}
+
+/// A bit for each of the first `N` bytes that is `byte`, which is not 0. `N` is a multiple of 16, up to 64.
+#[inline]
+fn matches<const N: usize>(text: &[u8], byte: u8) -> u64 {
+    match text.first_chunk::<N>() {
+        Some(block) => block_matches(block, byte),
+        None => short_matches::<N>(text, byte),
+    }
+}
+
+#[inline(always)]
+fn block_matches<const N: usize>(block: &[u8; N], byte: u8) -> u64 {
+    let wanted = u8x16::splat(byte);
+    let (parts, _) = block.as_chunks::<16>();
+    let bits = |part: &[u8; 16]| u64::from(u8x16::new(*part).simd_eq(wanted).to_bitmask());
+    parts.iter().rev().fold(0, |mask, part| mask << 16 | bits(part))
+}
+
+/// At the end of a text.
+#[inline(never)]
+fn short_matches<const N: usize>(text: &[u8], byte: u8) -> u64 {
+    let mut block = [0; N];
+    block[..text.len()].copy_from_slice(text);
+    block_matches(&block, byte)
+}
+
+const BLOCK: usize = 64;
+/// Most names are no longer.
+const NAME: usize = 32;
 /// Names are short; an event's first line is `Event-Name` or `Event-Subclass`.
 const LONGEST_FIRST_NAME: usize = 4096;
-/// From here on `memchr` is faster.
-const LONG: usize = 64;

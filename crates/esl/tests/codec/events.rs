@@ -1,7 +1,7 @@
 //! The same events told in three formats, and what a caller of the switch can write into them.
 
-use crate::support::event_bodies;
-use esl::{EventView, Format, percent};
+use crate::support::{decode, event_bodies};
+use esl::{EventView, EventWriter, Format, percent};
 
 #[test]
 fn plain_json_and_xml_tell_the_same_headers() {
@@ -128,6 +128,23 @@ fn arrays_are_split_however_their_marks_are_written() {
     }
     let event = EventView::parse(Format::Plain, b"Event-Name: X\n\n").unwrap();
     assert!(event.header("Event-Name").unwrap().array().is_none());
+}
+
+#[test]
+fn a_header_name_cannot_add_a_header() {
+    for format in [Format::Plain, Format::Json, Format::Xml] {
+        let mut writer = EventWriter::new(format);
+        writer
+            .header("Event-Name", b"X")
+            .header("a\nnetwork-ip: 192.0.2.1\n\n</a><b>", b"v\nw: x")
+            .header("c\"\\", b"");
+        let mut out = Vec::new();
+        writer.finish(None, &mut out);
+        let (frames, _) = decode(&out, &[usize::MAX]);
+        let event = EventView::parse(format, &frames[0].body).unwrap();
+        assert_eq!((frames.len(), event.headers().count()), (1, 3), "{event:?}");
+        assert!(event.header("network-ip").is_none());
+    }
 }
 
 #[test]

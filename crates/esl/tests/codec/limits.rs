@@ -31,6 +31,15 @@ fn a_body_over_the_limit_is_an_error_at_once() {
     }
     let huge = b"Content-Length: 99999999999999999999999999\n\n";
     assert_eq!(decode(huge, &[1]).1, Err(DecodeError::BodyTooLarge { length: usize::MAX, limit: 16 << 20 }));
+    // Without any limit a number may still not fit.
+    let none = Limits { header: usize::MAX, body: usize::MAX };
+    let (frames, end) = decode_with(huge, &[1], none);
+    assert_eq!(
+        (frames, end),
+        (vec![], Err(DecodeError::BodyTooLarge { length: usize::MAX, limit: usize::MAX }))
+    );
+    let most = format!("Content-Length: {}\n\n", usize::MAX);
+    assert_eq!(decode_with(most.as_bytes(), &[1], none).1, Ok(End::Truncated { bytes: most.len() }));
 }
 
 #[test]

@@ -150,6 +150,31 @@ proptest! {
         }
     }
 
+    /// Against the plainest way to split lines; lengths reach over every block that the fast way looks at.
+    #[test]
+    fn plain_headers_are_the_lines_split_at_their_first_colon(
+        lines in vec(("[a-z: ]{0,90}", "[a-z:% ]{0,150}", prop::sample::select(vec!["\n", "\r\n"]), any::<bool>()), 1..12),
+        ends in any::<bool>(),
+    ) {
+        let mut text = "first: line\n".to_owned();
+        for (name, value, end, colon) in &lines {
+            text += &format!("{name}{}{value}{end}", if *colon { ":" } else { "" });
+        }
+        if !ends {
+            text.truncate(text.trim_end_matches(['\r', '\n']).len());
+        }
+        let expected: Vec<_> = text
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line))
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.as_bytes(), value.strip_prefix(' ').unwrap_or(value).as_bytes()))
+            .collect();
+        let event = EventView::parse(Format::Plain, text.as_bytes()).unwrap();
+        let found: Vec<_> = event.headers().map(|(name, value)| (name, value.raw())).collect();
+        prop_assert_eq!(found, expected);
+    }
+
     #[test]
     fn encoding_is_idempotent_and_decoding_undoes_it(value in vec(any::<u8>(), 0..200)) {
         let (mut once, mut twice, mut back) = (Vec::new(), Vec::new(), Vec::new());

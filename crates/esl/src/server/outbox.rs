@@ -131,6 +131,21 @@ impl Outbox {
         Pushed::Queued
     }
 
+    /// Waits until fewer than `events` events wait, or the connection is closed: for a source that can be slowed down.
+    pub async fn room(&self, events: usize) {
+        let mut phase = self.watch();
+        loop {
+            let room = self.shared.room.notified();
+            if self.queue().events.len() < events || self.is_closed() {
+                return;
+            }
+            tokio::select! {
+                () = room => {}
+                _ = phase.wait_for(|phase| *phase != Phase::Open) => return,
+            }
+        }
+    }
+
     /// Drops the events that wait, as `noevents` does.
     pub fn discard_events(&self) {
         self.queue().clear_events();
@@ -215,11 +230,12 @@ impl Outbox {
                 if !queue.replies.is_empty() {
                     batch.append(&mut queue.replies);
                     queue.replies.shrink_to(MOST_REPLY_BYTES);
-                    self.shared.room.notify_one();
+                    self.shared.room.notify_waiters();
                     return true;
                 }
                 queue.take_events(batch);
                 if !batch.is_empty() {
+                    self.shared.room.notify_waiters();
                     return true;
                 }
                 if !queue.last.is_empty() {
@@ -271,7 +287,7 @@ struct Shared {
     limits: QueueLimits,
     /// There is something to write.
     work: Notify,
-    /// Replies were written.
+    /// Replies or events were taken to be written.
     room: Notify,
     phase: watch::Sender<Phase>,
 }

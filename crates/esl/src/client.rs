@@ -20,6 +20,7 @@ pub use backoff::Backoff;
 pub use config::{Config, Password};
 pub use connection::{Connection, Reply};
 pub use disconnect::Disconnect;
+pub(crate) use disconnect::quote;
 
 /// What the handler is told.
 #[derive(Debug)]

@@ -3,6 +3,18 @@
 //! It does no I/O: read into [`Decoder::space`], tell [`Decoder::filled`], then call [`Decoder::next`] until it gives
 //! `None`; at the end of the stream ask [`Decoder::finish`] how it ended. Memory is bounded by [`Limits`]. An event
 //! that the server cut off to write its disconnect notice is never given out as an event.
+//!
+//! ```
+//! let mut decoder = esl::Decoder::new(esl::Limits::default());
+//! decoder.push(b"Content-Length: 50\nContent-Type: text/event-plain\n\nEvent-Name: HEART");
+//! assert!(decoder.next()?.is_none());
+//! decoder.push(b"BEAT\nEvent-Info: System%20Ready\n\n");
+//! let frame = decoder.next()?.expect("a whole frame");
+//! let event = frame.event().expect("an event frame").expect("an event");
+//! assert_eq!(event.name(), b"HEARTBEAT");
+//! assert!(event.header("Event-Info").is_some_and(|value| value.eq_decoded(b"System Ready")));
+//! # Ok::<(), esl::DecodeError>(())
+//! ```
 
 use crate::{
     block::{self, Block, Scan, find_header},
@@ -136,6 +148,11 @@ impl<'a> Frame<'a> {
     /// All headers in order.
     pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
         block::headers(self.head)
+    }
+
+    /// The header lines as they came, without the empty line.
+    pub fn head(&self) -> &'a [u8] {
+        self.head
     }
 
     /// The bytes after the headers; empty when there are none.

@@ -5,7 +5,7 @@
 //! kept; background jobs have as many of their own, so that a slow job holds up no other command.
 
 use crate::{
-    client::{Config, Connection, Disconnect, Reply},
+    client::{Config, Connection, Disconnect, Reply, quote},
     command::{Command, CommandError, Subscription},
     event::Format,
     frame::FrameKind,
@@ -130,10 +130,7 @@ impl Pool {
                 match frame.kind() {
                     FrameKind::CommandReply if !started => match frame.reply_text() {
                         Some(text) if text.starts_with(b"+OK") => started = true,
-                        text => {
-                            let text = String::from_utf8_lossy(text.unwrap_or_default()).into_owned();
-                            return Some(Err(CallError::refused(text)));
-                        }
+                        text => return Some(Err(CallError::refused(quote(text.unwrap_or_default())))),
                     },
                     FrameKind::Event(_) => {
                         if let Some(Ok(event)) = frame.event()

@@ -1,6 +1,6 @@
 //! One connection: [`Connection::open`] connects, logs in and subscribes.
 
-use super::{Config, Disconnect};
+use super::{Config, Disconnect, disconnect::quote};
 use crate::{
     command::Command,
     frame::{Decoder, Frame, FrameKind},
@@ -38,7 +38,7 @@ impl Reply {
     fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
-            Self::Response(body) => String::from_utf8_lossy(&body).trim_end().to_owned(),
+            Self::Response(body) => quote(&body),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Connection {
             if let Reply::Response(text) = connection.ask(Command::Api("version")).await?
                 && !text.starts_with(b"-")
             {
-                connection.version = Some(String::from_utf8_lossy(&text).trim_end().to_owned());
+                connection.version = Some(quote(&text));
             }
             if let Some(subscription) = &config.subscription {
                 let reply = connection.ask(Command::Event(subscription)).await?;
@@ -173,9 +173,7 @@ impl Connection {
         };
         match frame.kind() {
             FrameKind::DisconnectNotice => Err(Disconnect::from_notice(frame.body())),
-            FrameKind::RudeRejection => {
-                Err(Disconnect::AccessDenied(String::from_utf8_lossy(frame.body()).trim_end().to_owned()))
-            }
+            FrameKind::RudeRejection => Err(Disconnect::AccessDenied(quote(frame.body()))),
             _ => Ok(Some(frame)),
         }
     }
@@ -195,9 +193,9 @@ impl Connection {
     }
 
     async fn log_in(&mut self, config: &Config) -> Result<(), Disconnect> {
-        let greeting = self.wait_for(|frame| Some((frame.kind(), format!("{frame:?}")))).await?;
+        let greeting = self.wait_for(|frame| Some((frame.kind(), quote(frame.head())))).await?;
         if greeting.0 != FrameKind::AuthRequest {
-            return Err(Disconnect::Protocol(format!("expected auth/request, got {}", greeting.1)));
+            return Err(Disconnect::Protocol(format!("expected auth/request, got {:?}", greeting.1)));
         }
         let password = config.password.expose();
         let command = match &config.user {
@@ -215,7 +213,7 @@ impl Connection {
 }
 
 fn reply_text(frame: &Frame<'_>) -> String {
-    String::from_utf8_lossy(frame.reply_text().unwrap_or_default()).into_owned()
+    quote(frame.reply_text().unwrap_or_default())
 }
 
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

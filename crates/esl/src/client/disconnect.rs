@@ -95,7 +95,7 @@ impl Disconnect {
     }
 
     pub(super) fn from_notice(text: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(text).trim_end().to_owned();
+        let text = quote(text);
         if text.starts_with("The system is being shut down") {
             Self::ServerShutdown
         } else if text.starts_with("killed listener") {
@@ -104,6 +104,12 @@ impl Disconnect {
             Self::Notice(text)
         }
     }
+}
+
+/// What a peer said, fit for a log line: no control characters and not endless.
+pub(crate) fn quote(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&text[..text.len().min(LONGEST_QUOTE)]);
+    text.trim_end().replace(|c: char| c.is_control(), " ")
 }
 
 impl From<End> for Disconnect {
@@ -121,3 +127,5 @@ impl From<io::Error> for Disconnect {
         Self::Broken(Arc::new(error))
     }
 }
+
+const LONGEST_QUOTE: usize = 500;

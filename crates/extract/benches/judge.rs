@@ -1,6 +1,6 @@
 //! The hot path without its socket: framing, extraction and judgement of a capture in memory, stage by stage.
 //!
-//! `cargo bench -p switchward --bench judge` prints nanoseconds per event of flood.plain.esl, the median of many runs, beside a
+//! `cargo bench -p extract --bench judge` prints nanoseconds per event of flood.plain.esl, the median of many runs, beside a
 //! plain copy of the same bytes.
 
 use esl::{Decoder, Limits};

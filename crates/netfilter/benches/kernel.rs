@@ -22,7 +22,7 @@ fn main() {
     let default = if short { 2000 } else { 100_000 };
     let count = std::env::var("BENCH_ELEMENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     println!("{:<44} {:>12} {:>12}", format!("{count} elements"), "nftables", "ipset");
-    let kinds: [(&str, fn(u32) -> Target); 4] = [
+    let kinds: [(&str, Make); 4] = [
         ("IPv4 hosts", v4),
         ("IPv6 /64s", v6),
         ("IPv4 address and port", |index| {
@@ -87,6 +87,9 @@ fn main() {
         println!("look for tampering with {count} elements in {name}: {:?}", look(mode, &elements));
     }
 }
+
+/// The target of a number.
+type Make = fn(u32) -> Target;
 
 fn v4(index: u32) -> Target {
     Target::host(IpAddr::V4(Ipv4Addr::from(0xc612_0000 + index)))

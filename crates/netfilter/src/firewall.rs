@@ -2,10 +2,12 @@
 //!
 //! It brings changes to the form that the kernel wants (one per target, at most 1000 a transaction), keeps protected
 //! networks out, and tries a refused transaction again element by element, so that one bad element never loses the
-//! others.
+//! others. `report` has the answers that it gives, `reconcile` the work on whole lists.
+
+mod reconcile;
+mod report;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -17,92 +19,7 @@ use crate::ipset::Ipset;
 use crate::nft::{Nft, Watch};
 use crate::shadow::Shadow;
 use crate::target::{Change, Element, Scope, Target};
-
-/// Which mechanism a [`Firewall`] uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// A table of our own.
-    Nftables,
-    /// Classic ipsets with iptables rules.
-    Ipset,
-    /// None: the wishes are only logged.
-    DryRun,
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nftables => "nftables",
-            Self::Ipset => "ipset",
-            Self::DryRun => "dry run",
-        })
-    }
-}
-
-/// What became of some changes.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// Targets that are now in the kernel as wished.
-    pub added: usize,
-    /// Targets that are now not in the kernel.
-    pub removed: usize,
-    /// Targets that the kernel, or the protection, would not take.
-    pub refused: Vec<(Target, Error)>,
-}
-
-/// What it took to make the kernel hold a list.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Reconciled {
-    /// Elements that were missing or had another scope or timeout.
-    pub added: usize,
-    /// Elements that should not have been there.
-    pub removed: usize,
-    /// Elements that were there already.
-    pub kept: usize,
-    /// Those that could not be put in.
-    pub refused: Vec<(Target, Error)>,
-}
-
-/// Whether the kernel still has what we set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Health {
-    /// Which mechanism.
-    pub backend: Backend,
-    /// What is missing or was changed by somebody else, in words; empty is healthy.
-    pub problems: Vec<String>,
-    /// The sets.
-    pub sets: Vec<SetHealth>,
-}
-
-impl Health {
-    /// Nothing is missing.
-    #[must_use]
-    pub fn is_good(&self) -> bool {
-        self.problems.is_empty()
-    }
-}
-
-/// One set of the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetHealth {
-    /// Its name.
-    pub name: String,
-    /// How many elements; `None` when the kernel does not tell without a listing (nftables before Linux 6.16).
-    pub elements: Option<u64>,
-    /// How many it may hold.
-    pub max: u32,
-}
-
-/// What one rule has dropped since it was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counter {
-    /// The set that the rule looks up.
-    pub name: String,
-    /// Packets dropped.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
+pub use report::{Applied, Backend, Counter, Health, Reconciled, SetHealth};
 
 /// One open backend.
 #[derive(Debug)]
@@ -190,97 +107,6 @@ impl Firewall {
             self.commit(&ops, &mut applied)?;
         }
         Ok(applied)
-    }
-
-    /// Makes the kernel hold exactly `desired`. It lists the sets once; what is missing is added before what is too
-    /// much is removed, and nothing that is wished for is missing at any moment.
-    ///
-    /// # Errors
-    /// As [`Self::apply`].
-    pub fn reconcile(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
-        self.undisturbed(|firewall| firewall.bring_in_line(desired))
-    }
-
-    fn bring_in_line(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
-        let mut reconciled = Reconciled::default();
-        let held = self.elements()?;
-        self.shadow.reset(&held);
-        let mut present: HashMap<Target, Vec<Element>> = HashMap::with_capacity(held.len());
-        for element in held {
-            present.entry(element.target.normal()).or_default().push(element);
-        }
-        let mut wanted: HashMap<Target, Op> = HashMap::with_capacity(desired.len());
-        for element in desired {
-            match self.permitted(&Change::Add(*element)) {
-                Ok(op) => drop(wanted.insert(op.target, op)),
-                Err(error) => reconciled.refused.push((element.target.normal(), error)),
-            }
-        }
-        let mut missing = Vec::new();
-        for op in wanted.values() {
-            match present.get(&op.target).map(Vec::as_slice) {
-                Some([only]) if self.same(only, op) => reconciled.kept += 1,
-                _ => missing.push(*op),
-            }
-        }
-        let surplus: Vec<Op> = present
-            .keys()
-            .filter(|target| !wanted.contains_key(target))
-            .map(|target| Op { target: *target, wish: None })
-            .collect();
-        let mut applied = Applied::default();
-        self.commit(&missing, &mut applied)?;
-        self.commit(&surplus, &mut applied)?;
-        // A set may have been too full for them until the surplus was gone.
-        let (full, refused) =
-            applied.refused.into_iter().partition(|(_, error)| matches!(error, Error::SetFull { .. }));
-        let mut second = Applied::default();
-        let again: Vec<Op> = Vec::from_iter::<Vec<(Target, Error)>>(full)
-            .iter()
-            .filter_map(|(target, _)| wanted.get(target).copied())
-            .collect();
-        self.commit(&again, &mut second)?;
-        reconciled.added = applied.added + second.added;
-        reconciled.removed = applied.removed;
-        reconciled.refused.extend::<Vec<_>>(refused);
-        reconciled.refused.extend(second.refused);
-        Ok(reconciled)
-    }
-
-    /// Sets everything up anew with exactly `desired`, after somebody destroyed it. With nftables in one
-    /// transaction, whatever is left of the old.
-    ///
-    /// # Errors
-    /// As [`Self::apply`].
-    pub fn rebuild(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
-        self.undisturbed(|firewall| firewall.build(desired))
-    }
-
-    fn build(&mut self, desired: &[Element]) -> Result<Reconciled, Error> {
-        match &mut self.inner {
-            Inner::Nft(nft, _) => {
-                let permitted: Vec<Element> = {
-                    let protect = &self.protect;
-                    let mut unique: HashMap<Target, Element> = HashMap::with_capacity(desired.len());
-                    let allowed =
-                        desired.iter().filter(|element| refusal(protect, element.target.normal()).is_none());
-                    unique.extend(allowed.map(|element| (element.target.normal(), *element)));
-                    unique.into_values().collect()
-                };
-                match nft.replace(&permitted) {
-                    Ok(()) => {
-                        self.shadow.reset(&permitted);
-                        return Ok(Reconciled { added: permitted.len(), ..Reconciled::default() });
-                    }
-                    // Too large or too many: an empty table first, then what fits, in parts.
-                    Err(error) if error.is_elementary() => nft.replace(&[])?,
-                    Err(error) => return Err(error),
-                }
-            }
-            Inner::Ipset(ipset) => ipset.set_up()?,
-            Inner::Dry(_) => {}
-        }
-        self.bring_in_line(desired)
     }
 
     /// What the kernel holds, with the time that each element has left. Lists all sets: not for a timer.
@@ -385,20 +211,6 @@ impl Firewall {
         }
     }
 
-    /// Does a lot of work without the kernel preparing a notification of every element.
-    fn undisturbed<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
-        let mut before = None;
-        if let Inner::Nft(nft, watch) = &mut self.inner {
-            before = nft.transactions_of_others();
-            watch.deafen();
-        }
-        let result = work(self);
-        if let Inner::Nft(nft, watch) = &mut self.inner {
-            watch.hear_again(|| before.is_some() && nft.transactions_of_others() == before);
-        }
-        result
-    }
-
     fn nftables(config: &Config) -> Result<Inner, Error> {
         let nft = Nft::open(config)?;
         let watch = Watch::open(&config.table, nft.port())?;
@@ -471,21 +283,6 @@ impl Firewall {
                 self.shadow.remove(op.target);
             }
         }
-    }
-
-    /// Whether the kernel's element is what is wished for, give or take two seconds of time left.
-    fn same(&self, held: &Element, op: &Op) -> bool {
-        let Some((scope, timeout)) = op.wish else { return false };
-        let (scope, timeout) = match self.inner {
-            Inner::Ipset(_) => (Scope::All, timeout.map(Ipset::round)),
-            _ => (scope, timeout),
-        };
-        let close = match (held.timeout, timeout) {
-            (None, None) => true,
-            (Some(held), Some(wished)) => held.abs_diff(wished) <= Duration::from_secs(2),
-            _ => false,
-        };
-        held.scope == scope && close
     }
 }
 

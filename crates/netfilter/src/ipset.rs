@@ -212,6 +212,7 @@ impl Ipset {
     fn make(&mut self, index: usize) -> Result<(), Error> {
         let name = self.sets[index].rule.set.clone();
         let set = &self.sets[index];
+        takeover::finish(&mut self.socket, set, self.max)?;
         match protocol::header(&mut self.socket, &name)? {
             None => protocol::create(&mut self.socket, &name, set.kind, set.family, self.max)?,
             Some(header) if set.fits(&header, self.max) => {}

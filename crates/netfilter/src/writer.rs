@@ -133,10 +133,8 @@ impl Writer {
 
     fn push_change(&self, change: Change, done: Option<Done>) {
         self.queue.stats.submitted();
-        if let Err(Job::Change { done: Some(done), .. }) =
-            self.queue.try_push(Job::Change { change, at: Instant::now(), done })
-        {
-            done(Err(Error::Stopped.to_string()));
+        if let Err(job) = self.queue.try_push(Job::Change { change, at: Instant::now(), done }) {
+            job.abandon();
         }
     }
 

@@ -50,12 +50,13 @@ impl Socket {
         // An error answer then carries its header only, not the refused message.
         socket.option(libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);
         socket.receive_timeout(ANSWER);
-        for (force, plain) in
-            [(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF), (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF)]
-        {
+        for (force, plain, size) in [
+            (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_QUEUE),
+            (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, RECEIVE_QUEUE),
+        ] {
             // Forcing needs CAP_NET_ADMIN in the first user namespace; without it the system's limit applies.
-            if !socket.option(libc::SOL_SOCKET, force, QUEUE) {
-                socket.option(libc::SOL_SOCKET, plain, QUEUE);
+            if !socket.option(libc::SOL_SOCKET, force, size) {
+                socket.option(libc::SOL_SOCKET, plain, size);
             }
         }
         Ok(socket)
@@ -344,8 +345,10 @@ const DONE: u16 = 3;
 const CONTROL: u16 = 16;
 /// The kernel builds dump datagrams of up to 32 KiB, and notification datagrams of up to a page and a bit.
 const BUFFER: usize = 256 * 1024;
-/// For SO_SNDBUFFORCE and SO_RCVBUFFORCE: a limit, not an allocation. A rebuild sends a whole ruleset at once.
-const QUEUE: libc::c_int = 256 * 1024 * 1024;
+/// For SO_SNDBUFFORCE: a limit, not an allocation. A rebuild sends a whole ruleset at once.
+const SEND_QUEUE: libc::c_int = 256 * 1024 * 1024;
+/// For SO_RCVBUFFORCE: what somebody else's large change may pile up here before it counts as an overrun.
+const RECEIVE_QUEUE: libc::c_int = 8 * 1024 * 1024;
 /// The kernel answers within microseconds; a large transaction under a loaded ruleset may take a second.
 const ANSWER: Duration = Duration::from_secs(5);
 const DUMP_TRIES: usize = 8;

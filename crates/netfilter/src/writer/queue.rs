@@ -29,6 +29,15 @@ pub(crate) enum Job {
     Stop { flush: bool, done: SyncSender<()> },
 }
 
+impl Job {
+    /// It will not be done: says so to whom it concerns. Who waits for a reply sees its channel close.
+    pub(crate) fn abandon(self) {
+        if let Self::Change { done: Some(done), .. } = self {
+            done(Err(Error::Stopped.to_string()));
+        }
+    }
+}
+
 pub(crate) struct Queue {
     jobs: Mutex<Jobs>,
     pub(crate) bell: Bell,
@@ -97,11 +106,7 @@ impl Queue {
             jobs.open = false;
             std::mem::take(&mut jobs.waiting)
         };
-        for job in rest {
-            if let Job::Change { done: Some(done), .. } = job {
-                done(Err(Error::Stopped.to_string()));
-            }
-        }
+        rest.into_iter().for_each(Job::abandon);
     }
 }
 

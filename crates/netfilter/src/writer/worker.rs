@@ -1,6 +1,6 @@
 //! The writer's thread: takes jobs, watches for tampering, repairs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -106,9 +106,10 @@ impl Worker {
     }
 
     /// Does the jobs in order. True when one of them was to stop.
-    fn process(&mut self, jobs: impl IntoIterator<Item = Job>) -> bool {
+    fn process(&mut self, jobs: VecDeque<Job>) -> bool {
         let mut run: Vec<Pending> = Vec::new();
-        for job in jobs {
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
             if let Job::Change { change, at, done } = job {
                 run.push(Pending { change, at, done });
                 continue;
@@ -135,6 +136,7 @@ impl Worker {
                         tracing::error!(%error, "the firewall could not be removed");
                     }
                     let _ = done.try_send(());
+                    jobs.for_each(Job::abandon);
                     return true;
                 }
             }

@@ -297,5 +297,18 @@ fn all_of_this_holds_with_the_legacy_iptables_too() {
     std::fs::remove_dir_all(&bin).unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains(" 12 passed"), "{text}");
+    assert!(text.contains(" 13 passed"), "{text}");
+}
+
+#[test]
+fn a_take_over_that_was_cut_short_is_finished_by_the_next_start() {
+    alone();
+    // The moment after the old set was destroyed.
+    sh(&format!("ipset create {NAME}-t hash:net timeout 0"));
+    sh(&format!("ipset add {NAME}-t 198.51.100.7"));
+    sh(&format!("iptables -I INPUT -m set --match-set {NAME}-t src -j DROP"));
+    let mut firewall = open();
+    assert_eq!(firewall.elements().unwrap(), [for_ever(host("198.51.100.7"))]);
+    assert_eq!(rules("iptables"), [format!("-A {RULE}")]);
+    assert!(!sh("ipset list -n").contains("-t"));
 }

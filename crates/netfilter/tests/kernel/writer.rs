@@ -335,3 +335,23 @@ fn a_change_during_a_rebuild_is_not_missed() {
         });
     }
 }
+
+#[test]
+fn a_storm_of_somebody_elses_notifications_hides_nothing() {
+    alone();
+    let elements: Vec<Element> = many(1000).map(|target| all(target, 1000)).collect();
+    let writer = Ledger::of(&elements).spawn(nftables());
+    // One transaction of theirs with far more notifications than the queue holds, and the harm at its end.
+    let mut script = String::from("add table inet theirs\nadd set inet theirs big { type ipv4_addr; }\n");
+    for target in many(30_000) {
+        script += &format!("add element inet theirs big {{ {target} }}\n");
+    }
+    script += "flush set inet switchward all_v4\n";
+    let file = std::env::temp_dir().join(format!("storm-{}.nft", std::process::id()));
+    std::fs::write(&file, script).unwrap();
+    sh(&format!("nft -f {}", file.display()));
+    std::fs::remove_file(&file).unwrap();
+    eventually("all are there again", || writer.snapshot().unwrap().len() == elements.len());
+    assert_eq!(writer.stats().foreign_flushes, 1);
+    assert!(writer.health().unwrap().is_good());
+}

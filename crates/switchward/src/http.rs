@@ -25,6 +25,7 @@ mod error;
 pub mod extract;
 mod gate;
 pub mod kernel;
+mod lifetime;
 pub mod overview;
 pub mod rates;
 mod serve;
@@ -34,7 +35,7 @@ pub mod system;
 pub mod untrusted;
 pub mod why;
 
-pub use error::Error;
+pub use error::{Error, ErrorBody};
 pub use extract::Who;
 pub use serve::serve;
 

@@ -5,8 +5,13 @@
 //! are started and stopped) and `cli` (what an operator types).
 
 pub mod app;
+pub mod ask;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
+pub mod demo;
+pub mod http;
 pub mod logs;
 pub mod mirror;
 pub mod policy;

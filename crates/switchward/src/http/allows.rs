@@ -3,7 +3,7 @@
 use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, target};
-use super::lifetime::lifetime;
+use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking};
 use crate::app::App;
 use crate::clock;
@@ -124,10 +124,11 @@ pub(super) async fn add(
     let Order { target, ttl, user, domain } = order.parse(app.config.load().security.whitelist_ttl)?;
     let done = app.allow(target, ttl, &user, &domain, &who.to_string()).await?;
     let (_, lifted) = done.result;
-    let message = match lifted.len() {
-        0 => format!("{target} added to whitelist"),
-        1 => format!("{target} added to whitelist, the ban of {} lifted", lifted[0].target),
-        many => format!("{target} added to whitelist, {many} bans lifted"),
+    let mut message = format!("{target} added to whitelist {}", how_long(ttl));
+    message += &match lifted.len() {
+        0 => String::new(),
+        1 => format!(", the ban of {} lifted", lifted[0].target),
+        many => format!(", {many} bans lifted"),
     };
     Ok(Json(Ordered::with(message, done.warnings)))
 }

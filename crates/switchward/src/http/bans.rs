@@ -3,7 +3,7 @@
 use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, target};
-use super::lifetime::lifetime;
+use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking};
 use crate::app::App;
 use crate::clock;
@@ -130,7 +130,7 @@ pub(super) async fn add(
 ) -> Result<Json<Ordered>, Error> {
     let Order { target, ttl, scope, reason } = order.parse(app.config.load().security.block_duration)?;
     let done = app.ban(target, ttl, scope, &reason, &who.to_string()).await?;
-    Ok(Json(Ordered::with(format!("{target} added to blacklist"), done.warnings)))
+    Ok(Json(Ordered::with(format!("{target} added to blacklist {}", how_long(ttl)), done.warnings)))
 }
 
 /// POST /security/blacklist/batch

@@ -11,6 +11,7 @@ use crate::config::LogLevel;
 use crate::switch::Switch;
 use axum::extract::State;
 use axum::http::StatusCode;
+use esl::CallError;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,14 +99,19 @@ fn permitted(text: &str, app: &App) -> Result<String, Error> {
 
 /// Asks the switch over a connection for commands.
 async fn asked(switch: &Switch, command: &str) -> Result<String, Error> {
-    match tokio::time::timeout(LONGEST, switch.commands.api(command)).await {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => {
-            tracing::warn!(switch = switch.name, %error, "a command did not reach the switch");
-            Err(not_connected())
+    let error = match switch.commands.api(command, LONGEST).await {
+        Ok(response) => return Ok(String::from_utf8_lossy(&response).into_owned()),
+        Err(error) => error,
+    };
+    tracing::warn!(switch = switch.name, %error, "a command has no answer");
+    Err(match error {
+        CallError::NotConnected(_) => not_connected(),
+        CallError::Timeout(_) => {
+            Error::new(StatusCode::GATEWAY_TIMEOUT, "timeout: the switch did not answer within 10 s")
         }
-        Err(_) => Err(Error::new(StatusCode::GATEWAY_TIMEOUT, "timeout: the switch did not answer within 10 s")),
-    }
+        CallError::Invalid(error) => Error::bad_request(error.to_string()),
+        other => Error::internal(other.to_string()),
+    })
 }
 
 fn not_connected() -> Error {

@@ -27,3 +27,11 @@ pub(super) fn lifetime(
         },
     }
 }
+
+/// A lifetime in words: "for 1h30m", "for good".
+pub(super) fn how_long(ttl: Option<Duration>) -> String {
+    match ttl {
+        Some(ttl) => format!("for {}", duration::format_short(ttl)),
+        None => "for good".into(),
+    }
+}

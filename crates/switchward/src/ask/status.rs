@@ -1,0 +1,170 @@
+//! How the daemon is doing at a glance, and the account of one address.
+
+use super::Failure;
+use super::client::{Client, in_path};
+use super::table::{ago, grouped};
+use crate::clock;
+use crate::http::overview::{FirewallState, Overview, StoreState, SwitchState};
+use crate::http::why::Why;
+use guard::Time;
+use std::io::Write;
+
+/// Prints why an address is banned or is not.
+pub(super) async fn why(client: &Client, address: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let answer = client.read(&format!("/security/why/{}", in_path(address))).await?;
+    if let Some(Why { text, .. }) = client.understand(&answer, out)? {
+        writeln!(out, "{text}")?;
+    }
+    Ok(())
+}
+
+/// Prints how the daemon, its switches and the kernel are doing.
+pub(super) async fn status(client: &Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let answer = client.read("/security/overview").await?;
+    if let Some(overview) = client.understand(&answer, out)? {
+        out.write_all(page(&overview, clock::now()).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The page: what is wrong stands in capitals.
+pub(super) fn page(overview: &Overview, now: Time) -> String {
+    let mut page = Page::default();
+    page.line("switchward", format!("{}, up {}", overview.version, overview.uptime));
+    page.line("guard", guard_line(overview));
+    for switch in &overview.switches {
+        page.line("switch", switch_line(switch, now));
+    }
+    page.line("bans", bans_line(overview));
+    for problem in kernel_problems(&overview.firewall) {
+        page.line("kernel", problem);
+    }
+    if let Some(figures) = figures(&overview.firewall) {
+        page.line("kernel", figures);
+    }
+    page.line("allowed", grouped(overview.ledger.allows as u64));
+    page.line("store", store_line(&overview.store));
+    let counts = &overview.counts;
+    page.line(
+        "seen",
+        format!(
+            "{} registered, {} failed, {} calls, {} abandoned; {} banned by rules, {} spared, {} alerts",
+            grouped(counts.registrations),
+            grouped(counts.failed),
+            grouped(counts.calls),
+            grouped(counts.wrong_call_states),
+            grouped(counts.bans_forgeable + counts.bans_likely + counts.bans_proven),
+            grouped(counts.spared),
+            grouped(counts.alerts),
+        ),
+    );
+    page.line("log", overview.log_level.clone());
+    page.0
+}
+
+/// Lines with a heading each; a heading that repeats is left out.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, heading: &str, text: String) {
+        let mut heading = heading;
+        for part in text.lines() {
+            self.0 += &format!("{heading:<11} {part}\n");
+            heading = "";
+        }
+    }
+}
+
+fn guard_line(overview: &Overview) -> String {
+    match (overview.enabled, overview.auto_block) {
+        (false, _) => "OFF (security.enabled): nobody is judged".into(),
+        (true, false) => "on, but rules BAN NOBODY (security.auto_block_enabled)".into(),
+        (true, true) if overview.dry_run => "on; DRY RUN (security.dry_run): bans are only logged".into(),
+        (true, true) => "on".into(),
+    }
+}
+
+fn switch_line(switch: &SwitchState, now: Time) -> String {
+    let SwitchState { name, host, port, since, .. } = switch;
+    if !switch.connected {
+        let trouble = switch.trouble.as_deref().unwrap_or("it has not been reached yet");
+        return format!("{name} ({host}:{port}) NOT CONNECTED, {}\n{trouble}", ago(since, now));
+    }
+    let heard = switch.last_event.as_deref().map_or_else(|| "nothing yet".into(), |last| ago(last, now));
+    let version = switch.version.as_deref().map(|version| format!("\n{version}")).unwrap_or_default();
+    let mut line = format!(
+        "{name} ({host}:{port}) connected, {}; last heard {heard}, {} events",
+        ago(since, now),
+        grouped(switch.events)
+    );
+    for (count, what) in [
+        (switch.forged, "FORGED by a client of the event socket"),
+        (switch.bad_address, "without a usable address"),
+        (switch.malformed, "MALFORMED"),
+    ] {
+        if count > 0 {
+            line += &format!("\n{} {what}", grouped(count));
+        }
+    }
+    line + &version
+}
+
+fn bans_line(overview: &Overview) -> String {
+    let firewall = &overview.firewall;
+    let ledger = overview.ledger.bans as u64;
+    let held = match firewall.bans_in_kernel {
+        _ if !firewall.enforcing => "NOT ENFORCED in the kernel".into(),
+        None => "UNKNOWN in the kernel".into(),
+        Some(held) => {
+            let backend = firewall.backend.as_deref().unwrap_or("no answer");
+            let who = if firewall.told_by_kernel { "" } else { " by our count" };
+            let gap = match ledger.checked_sub(held) {
+                Some(0) | None => String::new(),
+                Some(missing) => format!("; {} MISSING in the kernel", grouped(missing)),
+            };
+            format!("{} in the kernel ({backend}){who}{gap}", grouped(held))
+        }
+    };
+    format!("{} in the ledger, {held}", grouped(ledger))
+}
+
+/// What is wrong with the kernel's part, a line each.
+fn kernel_problems(firewall: &FirewallState) -> Vec<String> {
+    let mut problems = Vec::new();
+    problems.extend(firewall.unenforced.as_ref().map(|reason| format!("NOT ENFORCED: {reason}")));
+    problems.extend(firewall.degraded.as_ref().map(|reason| format!("DEGRADED: {reason}")));
+    problems.extend(firewall.problems.iter().map(|problem| format!("PROBLEM: {problem}")));
+    for set in &firewall.sets {
+        if set.elements.is_some_and(|elements| elements >= u64::from(set.capacity)) {
+            problems.push(format!("FULL: set {} holds {}; raise firewall.max_elements", set.name, set.capacity));
+        }
+    }
+    problems
+}
+
+fn figures(firewall: &FirewallState) -> Option<String> {
+    let writer = firewall.writer.as_ref().filter(|_| firewall.enforcing)?;
+    let speed = match writer.latency.count {
+        0 => "no ban yet".into(),
+        count => format!(
+            "a ban took {:.2} ms on average, the last of {} {:.2} ms",
+            writer.latency.mean_us / 1e3,
+            grouped(count),
+            writer.latency.last_us as f64 / 1e3
+        ),
+    };
+    let mut line = format!("{speed}; {} waiting, at most {}", writer.queue_length, writer.queue_high_water_mark);
+    if writer.rebuilds > 0 || writer.foreign_flushes > 0 {
+        line += &format!("; put in anew {} times, {} after a foreign flush", writer.rebuilds, writer.foreign_flushes);
+    }
+    Some(line)
+}
+
+fn store_line(store: &StoreState) -> String {
+    match (&store.failing, store.open) {
+        (_, false) => "NONE: nothing survives a restart".into(),
+        (Some(reason), true) => format!("FAILING: {reason}\nbans hold, but would not survive a restart"),
+        (None, true) => format!("on the disk, {} changes written, {} waiting", grouped(store.committed), store.waiting),
+    }
+}

@@ -1,0 +1,359 @@
+//! Why an address is banned or is not: all that the guard knows of it, for programs and in words.
+
+use super::extract::{Json, Place};
+use super::{Error, blocking};
+use crate::app::App;
+use crate::clock;
+use crate::config::duration::{format_go, format_short};
+use axum::extract::State;
+use guard::ban::span;
+use guard::engine::{Explanation, RuleRecord};
+use guard::{Allowed, Ban, Target, Time};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that is known of an address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Why {
+    /// The address.
+    pub ip: String,
+    /// What it is counted as: itself, or its IPv6 /64.
+    pub source: String,
+    /// The one word for it.
+    pub standing: Standing,
+    /// Whether bans are enforced in the kernel.
+    pub enforced: bool,
+    /// Why they are not.
+    pub unenforced: Option<String>,
+    /// The network of trusted or of the operator's and the host's own addresses that it is in.
+    pub out_of_reach: Option<String>,
+    /// The ban that covers it.
+    pub ban: Option<BanAccount>,
+    /// Bans of single ports of it.
+    pub port_bans: Vec<BanAccount>,
+    /// The allow entry that covers it.
+    pub allowed: Option<AllowAccount>,
+    /// Phones registered from it.
+    pub registered_phones: u32,
+    /// What was counted against it, rule by rule.
+    pub counted: Vec<RuleAccount>,
+    /// All of this for a person.
+    pub text: String,
+}
+
+/// What an address is to the guard, the strongest that holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// A ban covers it.
+    Banned,
+    /// A ban covers a port of it.
+    PortBanned,
+    /// It is in a network that is never banned.
+    OutOfReach,
+    /// It is on the allow-list.
+    Allowed,
+    /// Phones are registered from it.
+    Registered,
+    /// Something was counted against it.
+    Watched,
+    /// Nothing is known of it.
+    Unknown,
+}
+
+/// A ban, told in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BanAccount {
+    /// What is banned.
+    pub target: String,
+    /// "sip" or "all" of its packets.
+    pub scope: String,
+    /// Since when.
+    pub since: String,
+    /// Until when; `null` for good.
+    pub until: Option<String>,
+    /// How long still (Go duration); `null` for good.
+    pub remaining: Option<String>,
+    /// "guard" or "operator" and who.
+    pub by: String,
+    /// The rule.
+    pub rule: String,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// How hard the strikes were to forge.
+    pub evidence: String,
+    /// Strikes counted.
+    pub count: u32,
+    /// The first strike.
+    pub first: String,
+    /// The last one.
+    pub last: String,
+    /// Accounts named, a few.
+    pub user_ids: Vec<String>,
+    /// Domains named, a few.
+    pub domains: Vec<String>,
+    /// User agents, a few.
+    pub user_agents: Vec<String>,
+    /// The switch that saw the last strike.
+    pub switch: String,
+}
+
+/// An allow entry, told in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowAccount {
+    /// What is allowed.
+    pub target: String,
+    /// Since when.
+    pub since: String,
+    /// Until when; `null` for good.
+    pub until: Option<String>,
+    /// When it last succeeded.
+    pub last_seen: String,
+    /// The account; may be empty.
+    pub user_id: String,
+    /// Its domain; may be empty.
+    pub domain: String,
+    /// "guard" (by a success) or "operator" and who.
+    pub by: String,
+}
+
+/// What one rule has counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleAccount {
+    /// The rule.
+    pub rule: String,
+    /// What it counts.
+    pub what: String,
+    /// How many.
+    pub count: u32,
+    /// How many make it fire.
+    pub threshold: u32,
+    /// Within how long (Go duration).
+    pub window: String,
+    /// The first.
+    pub first: String,
+    /// The last one.
+    pub last: String,
+    /// Accounts named, a few.
+    pub user_ids: Vec<String>,
+    /// Domains named, a few.
+    pub domains: Vec<String>,
+    /// User agents, a few.
+    pub user_agents: Vec<String>,
+}
+
+/// GET /security/why/{ip}
+pub(super) async fn why(State(app): State<Arc<App>>, place: Place) -> Result<Json<Why>, Error> {
+    let Some(ip) = place.ip else {
+        return Err(Error::bad_request(format!("{} is a network; ask about one address of it", place.target)));
+    };
+    // It walks the bans for those of single ports.
+    let account = blocking(move || {
+        let now = clock::now();
+        let mut known = app.guard.explain(ip, now);
+        if let (Target::Port(_, port), None) = (place.target, &known.ban) {
+            known.ports.retain(|ban| matches!(ban.target, Target::Port(_, other) if other == port));
+        }
+        tell(&app, ip.to_string(), &known, now)
+    })
+    .await?;
+    Ok(Json(account))
+}
+
+fn tell(app: &App, ip: String, known: &Explanation, now: Time) -> Why {
+    let mut account = Why {
+        ip,
+        source: known.source.to_string(),
+        standing: standing(known),
+        enforced: app.is_enforcing(),
+        unenforced: unenforced(app),
+        out_of_reach: known.out_of_reach.map(|net| net.to_string()),
+        ban: known.ban.as_ref().map(|ban| BanAccount::of(ban, now)),
+        port_bans: known.ports.iter().map(|ban| BanAccount::of(ban, now)).collect(),
+        allowed: known.allowed.as_ref().map(AllowAccount::of),
+        registered_phones: known.phones,
+        counted: known.counted.iter().map(RuleAccount::of).collect(),
+        text: String::new(),
+    };
+    account.text = words(&account, known, now);
+    account
+}
+
+/// Why nothing is dropped, when nothing is.
+pub(super) fn unenforced(app: &App) -> Option<String> {
+    if app.is_dry() {
+        return Some("dry run (security.dry_run)".into());
+    }
+    match app.mirror.firewall() {
+        Some(_) => None,
+        None => Some(app.unenforced.clone().unwrap_or_else(|| "no firewall is open".into())),
+    }
+}
+
+fn standing(known: &Explanation) -> Standing {
+    if known.ban.is_some() {
+        Standing::Banned
+    } else if !known.ports.is_empty() {
+        Standing::PortBanned
+    } else if known.out_of_reach.is_some() {
+        Standing::OutOfReach
+    } else if known.allowed.is_some() {
+        Standing::Allowed
+    } else if known.phones > 0 {
+        Standing::Registered
+    } else if !known.counted.is_empty() {
+        Standing::Watched
+    } else {
+        Standing::Unknown
+    }
+}
+
+impl BanAccount {
+    fn of(ban: &Ban, now: Time) -> BanAccount {
+        BanAccount {
+            target: ban.target.to_string(),
+            scope: ban.scope.to_string(),
+            since: clock::rfc3339(Some(ban.since)),
+            until: ban.until.map(|until| clock::rfc3339(Some(until))),
+            remaining: ban.remaining(now).map(|left| format_go(Duration::from_secs(left.as_secs()))),
+            by: ban.origin.to_string(),
+            rule: ban.reason.rule.clone(),
+            reason: ban.reason.text.clone(),
+            evidence: ban.reason.evidence.to_string(),
+            count: ban.reason.count,
+            first: clock::rfc3339(Some(ban.reason.first)),
+            last: clock::rfc3339(Some(ban.reason.last)),
+            user_ids: ban.reason.users.clone(),
+            domains: ban.reason.domains.clone(),
+            user_agents: ban.reason.agents.clone(),
+            switch: ban.reason.switch.clone(),
+        }
+    }
+}
+
+impl AllowAccount {
+    fn of(entry: &Allowed) -> AllowAccount {
+        AllowAccount {
+            target: entry.target.to_string(),
+            since: clock::rfc3339(Some(entry.added)),
+            until: entry.until.map(|until| clock::rfc3339(Some(until))),
+            last_seen: clock::rfc3339(Some(entry.last_seen)),
+            user_id: entry.user.clone(),
+            domain: entry.domain.clone(),
+            by: entry.origin.to_string(),
+        }
+    }
+}
+
+impl RuleAccount {
+    fn of(counted: &RuleRecord) -> RuleAccount {
+        let RuleRecord { rule, what, threshold, window, record } = counted;
+        RuleAccount {
+            rule: (*rule).into(),
+            what: (*what).into(),
+            count: record.count,
+            threshold: *threshold,
+            window: format_go(*window),
+            first: clock::rfc3339(Some(record.first)),
+            last: clock::rfc3339(Some(record.last)),
+            user_ids: record.users.clone(),
+            domains: record.domains.clone(),
+            user_agents: record.agents.clone(),
+        }
+    }
+}
+
+/// The account for a person.
+fn words(account: &Why, known: &Explanation, now: Time) -> String {
+    let mut text = format!("{}{}: ", account.ip, if account.source == account.ip { String::new() } else { format!(" (counted as {})", account.source) });
+    text += match account.standing {
+        Standing::Banned => "banned",
+        Standing::PortBanned => "not banned as a whole; single ports of it are",
+        Standing::OutOfReach => "never banned",
+        Standing::Allowed => "on the allow-list",
+        Standing::Registered => "not banned, phones are registered from it",
+        Standing::Watched => "not banned, watched",
+        Standing::Unknown => "not banned; nothing is known of it",
+    };
+    for ban in known.ban.iter().chain(&known.ports) {
+        tell_ban(&mut text, ban, account, now);
+    }
+    if let Some(net) = &account.out_of_reach {
+        _ = write!(text, "\n  out of reach: in {net}, which is trusted, an operator's or the host's own");
+    }
+    if let Some(entry) = &known.allowed {
+        tell_allowed(&mut text, entry, now);
+    }
+    if known.phones > 0 {
+        _ = write!(text, "\n  registered: {} phone{}", known.phones, if known.phones == 1 { "" } else { "s" });
+    }
+    for counted in &known.counted {
+        tell_counted(&mut text, counted, now);
+    }
+    text
+}
+
+fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
+    let scope = match ban.scope {
+        guard::Scope::All => "all packets",
+        guard::Scope::Sip => "packets to the SIP ports",
+    };
+    _ = write!(text, "\n  ban of {}, {scope}: {}", ban.target, ban.reason.text);
+    _ = match ban.origin.is_operator() {
+        true => write!(text, "\n    by {}", ban.origin),
+        false => write!(
+            text,
+            "\n    by rule {} on {} evidence, {} counted{}",
+            ban.reason.rule,
+            ban.reason.evidence,
+            ban.reason.count,
+            if ban.reason.switch.is_empty() { String::new() } else { format!(", seen by {}", ban.reason.switch) }
+        ),
+    };
+    _ = write!(text, "\n    since {}", ago(ban.since, now));
+    _ = match ban.until {
+        Some(until) => write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now))),
+        None => write!(text, ", for good"),
+    };
+    if let Some(reason) = &account.unenforced {
+        _ = write!(text, "\n    NOT dropped in the kernel: {reason}");
+    }
+}
+
+fn tell_allowed(text: &mut String, entry: &Allowed, now: Time) {
+    _ = write!(text, "\n  allowed: {} by {} since {}", entry.target, entry.origin, ago(entry.added, now));
+    _ = match entry.until {
+        Some(until) => write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now))),
+        None => write!(text, ", for good"),
+    };
+    let account = match (entry.user.as_str(), entry.domain.as_str()) {
+        ("", "") => return,
+        (user, "") => user.to_owned(),
+        ("", domain) => format!("of {domain}"),
+        (user, domain) => format!("{user}@{domain}"),
+    };
+    _ = write!(text, "\n    as {account}, last seen {}", ago(entry.last_seen, now));
+}
+
+fn tell_counted(text: &mut String, counted: &RuleRecord, now: Time) {
+    let RuleRecord { rule, what, threshold, window, record } = counted;
+    let (count, window) = (record.count, format_short(*window));
+    _ = write!(text, "\n  rule {rule}: {count} {what}, fires at {threshold} within {window}; last {}", ago(record.last, now));
+    for (label, list) in
+        [("accounts", &record.users), ("domains", &record.domains), ("user agents", &record.agents)]
+    {
+        if !list.is_empty() {
+            _ = write!(text, "\n    {label} {}", list.join(", "));
+        }
+    }
+}
+
+fn ago(time: Time, now: Time) -> String {
+    format!("{} ({} ago)", clock::rfc3339(Some(time)), span(now.since(time)))
+}

@@ -41,6 +41,9 @@ pub enum StartError {
     /// The kernel's sets cannot be made.
     #[error("bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false")]
     Firewall(#[from] netfilter::Error),
+    /// A network namespace cannot be made.
+    #[error("a network namespace of our own cannot be made: {0}; that needs root")]
+    Namespace(std::io::Error),
 }
 
 /// Where the configuration came from, and how to behave.
@@ -50,6 +53,8 @@ pub struct Options {
     pub path: Option<PathBuf>,
     /// Keep the store here whatever the configuration says.
     pub store: Option<PathBuf>,
+    /// Put the kernel's sets into a network namespace of the daemon's own, where they touch nobody (needs root).
+    pub private_network: bool,
 }
 
 /// A daemon that runs.
@@ -58,6 +63,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where its HTTP interface listens.
     pub address: std::net::SocketAddr,
+    /// The file of the network namespace that the kernel's sets are in, when it is our own.
+    pub namespace: Option<String>,
     readers: Vec<Reader>,
     stop: signal::Sender<bool>,
     http: JoinHandle<()>,
@@ -83,7 +90,11 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         store.mirror(Box::new(move || weak.upgrade().map_or_else(Kept::default, |guard| mirror::whole(&guard))));
         mirror.follow_with_store(store);
     }
-    let unenforced = open_firewall(&config, &own, &guard, &mirror)?;
+    let (unenforced, namespace) = if options.private_network {
+        in_own_network(|| open_firewall(&config, &own, &guard, &mirror))?
+    } else {
+        (open_firewall(&config, &own, &guard, &mirror)?, None)
+    };
     let switches = config.switches.iter().enumerate().map(|(number, switch)| {
         let pool = esl::Pool::new(watch::connection(switch, config.security.reconnect_backoff), COMMAND_CONNECTIONS);
         Arc::new(Switch::new(number as u16, switch, pool, clock::now()))
@@ -108,7 +119,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         tracing::warn!("security.enabled is false: nothing is guarded, only the interface is there");
     }
     tracing::info!(%address, switches = app.switches.len(), "ready");
-    Ok(Running { app, address, readers, stop, http, ticker })
+    Ok(Running { app, address, namespace, readers, stop, http, ticker })
 }
 
 impl Running {
@@ -121,6 +132,7 @@ impl Running {
         _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
         self.ticker.abort();
         let flush = self.app.config.load().firewall.on_exit == OnExit::Flush;
+        let dry = !self.app.is_enforcing();
         let app = self.app;
         let ended = tokio::task::spawn_blocking(move || {
             let kernel = app.mirror.firewall().is_none_or(|writer| writer.clone().shutdown(flush, Duration::from_secs(2)));
@@ -128,7 +140,9 @@ impl Running {
             (kernel, disk)
         });
         match ended.await {
-            Ok((true, true)) => tracing::info!("stopped; {}", if flush { "the kernel's sets are removed" } else { "the kernel keeps the bans" }),
+            Ok((true, true)) if dry => tracing::info!("stopped"),
+            Ok((true, true)) if flush => tracing::info!("stopped; the kernel's sets are removed"),
+            Ok((true, true)) => tracing::info!("stopped; the kernel keeps the bans"),
             Ok((kernel, disk)) => tracing::error!(kernel, disk, "stopped before everything was written"),
             Err(error) => tracing::error!(%error, "stopping failed"),
         }
@@ -198,8 +212,11 @@ fn open_firewall(config: &Config, own: &[IpNet], guard: &Arc<Guard>, mirror: &Mi
     let desired = Box::new(move || weak.upgrade().map_or_else(Vec::new, |guard| mirror::desired(&guard)));
     match Writer::spawn(policy::firewall(config, own), desired) {
         Ok((writer, started)) => {
-            let netfilter::Reconciled { added, removed, kept } = started.reconciled;
+            let netfilter::Reconciled { added, removed, kept, refused } = started.reconciled;
             tracing::info!(backend = ?started.backend, added, removed, kept, "the kernel agrees with the ledger");
+            for (target, reason) in refused.iter().take(10) {
+                tracing::error!(%target, %reason, "a ban of the ledger is not in the kernel");
+            }
             mirror.follow_with_firewall(writer);
             Ok(None)
         }
@@ -209,6 +226,29 @@ fn open_firewall(config: &Config, own: &[IpNet], guard: &Arc<Guard>, mirror: &Mi
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Opens the firewall on a thread that has a network namespace of its own; the firewall's thread inherits it.
+fn in_own_network(
+    open: impl FnOnce() -> Result<Option<String>, StartError> + Send,
+) -> Result<(Option<String>, Option<String>), StartError> {
+    std::thread::scope(|scope| {
+        let opened = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).map_err(|errno| StartError::Namespace(errno.into()))?;
+            open()
+        });
+        let unenforced = opened.join().unwrap_or_else(|_| Err(netfilter::Error::Stopped.into()))?;
+        Ok((unenforced, namespace_of_firewall()))
+    })
+}
+
+/// The namespace's file, through the firewall's thread, which lives as long as the daemon.
+fn namespace_of_firewall() -> Option<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").ok()?;
+    let firewall = tasks.flatten().find(|task| {
+        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim_end() == "firewall")
+    })?;
+    Some(format!("/proc/{}/task/{}/ns/net", std::process::id(), firewall.file_name().to_string_lossy()))
 }
 
 /// The host's own addresses: banning one of them would be banning ourselves. Those of the loopback interface are left to

@@ -4,8 +4,6 @@ use super::{EX_USAGE, find, load};
 use crate::config::Config;
 use crate::replay::{Action, Line, Map, Summary};
 use clap::Args;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,9 +67,7 @@ fn table(lines: &[Line], out: &mut dyn Write) -> std::io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["time", "action", "target", "rule", "evidence", "for", "why"]);
+    let mut table = crate::ask::table::table(&["time", "action", "target", "rule", "evidence", "for", "why"]);
     for line in lines {
         let length = line.ttl.map_or_else(String::new, |secs| guard::ban::span(Duration::from_secs(secs)));
         let cells = [&line.time, line.action.word(), &line.target, &line.rule, line.evidence.word(), &length, &line.reason];

@@ -53,7 +53,7 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let options = Options { path: loaded.path.clone(), store: None };
+        let options = Options { path: loaded.path.clone(), ..Options::default() };
         let running = match daemon::start(config, log, options).await {
             Ok(running) => running,
             Err(error) => return refused(&error),
@@ -81,7 +81,7 @@ fn configuration(path: Option<&Path>) -> Result<(Loaded, bool), String> {
 fn refused(error: &StartError) -> anyhow::Result<ExitCode> {
     tracing::error!("{error}");
     Ok(ExitCode::from(match error {
-        StartError::Firewall(_) => EX_NOPERM,
+        StartError::Firewall(_) | StartError::Namespace(_) => EX_NOPERM,
         StartError::Listen { .. } | StartError::Store(_) => EX_UNAVAILABLE,
     }))
 }

@@ -214,23 +214,29 @@ impl Outbox {
     pub(super) async fn room_for_replies(&self) {
         loop {
             let room = self.shared.room.notified();
-            if self.queue().replies.len() <= MOST_REPLY_BYTES {
+            let waiting = {
+                let queue = self.queue();
+                queue.replies.len() + queue.writing
+            };
+            if waiting <= MOST_REPLY_BYTES {
                 return;
             }
             room.await;
         }
     }
 
-    /// Waits for something to write and moves it to `batch`. Gives false when the end is written too.
+    /// Waits for something to write and moves it to `batch`, which is empty: what was in it is written. Gives false when the end is written too.
     pub(super) async fn take(&self, batch: &mut Vec<u8>) -> bool {
         loop {
             let work = self.shared.work.notified();
             {
                 let mut queue = self.queue();
-                if !queue.replies.is_empty() {
-                    batch.append(&mut queue.replies);
-                    queue.replies.shrink_to(MOST_REPLY_BYTES);
+                if std::mem::take(&mut queue.writing) > 0 {
                     self.shared.room.notify_waiters();
+                }
+                if !queue.replies.is_empty() {
+                    std::mem::swap(batch, &mut queue.replies);
+                    queue.writing = batch.len();
                     return true;
                 }
                 queue.take_events(batch);
@@ -295,6 +301,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     replies: Vec<u8>,
+    /// Bytes of replies that the writer has taken and not yet written.
+    writing: usize,
     events: VecDeque<Arc<[u8]>>,
     last: Vec<u8>,
     /// Drops since the last event that found room.

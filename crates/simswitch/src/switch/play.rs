@@ -56,7 +56,7 @@ impl SimSwitch {
                     sleep_until(start + wait).await;
                 }
                 Pace::Max if played.events.is_multiple_of(CHECK_EVERY) => {
-                    self.shared.fanout.room(AHEAD).await
+                    self.shared.fanout.room(AHEAD).await;
                 }
                 Pace::Max | Pace::Flood => {}
             }

@@ -73,8 +73,12 @@ fn main() {
         let bytes = capture(name);
         let events = framing(&bytes);
         eprintln!("{name}: {events} events, {} bytes; ns per event, median of 101 runs", bytes.len());
-        let stages: [(&str, fn(&[u8]) -> u64); 4] =
-            [("copy of the bytes", copy), ("+ framing", framing), ("+ extraction", extraction), ("+ judgement", judgement)];
+        let stages: [(&str, fn(&[u8]) -> u64); 4] = [
+            ("copy of the bytes", copy),
+            ("+ framing", framing),
+            ("+ extraction", extraction),
+            ("+ judgement", judgement),
+        ];
         for (label, stage) in stages {
             let mut runs: Vec<f64> = (0..101)
                 .map(|_| {

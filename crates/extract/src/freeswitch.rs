@@ -7,9 +7,11 @@
 //! makes two events, of which `sofia::register_failure` counts and the other names the account.
 //! Start with [`Extractor::read`]; subscribe to [`EVENTS`] and [`SUBCLASSES`].
 
+use esl::event::Headers;
 use esl::{EventView, Value};
 use guard::source::parse_ip;
 use guard::{Evidence, Method, Observation, Transport, What};
+use memchr::memmem::Finder;
 use std::net::IpAddr;
 
 mod fields;
@@ -17,7 +19,7 @@ mod recent;
 #[cfg(test)]
 mod tests;
 
-use fields::{Fields, Scratch};
+use fields::{Fields, Scratch, TRANSPORT};
 use recent::Recent;
 
 /// Standard events to subscribe to.
@@ -62,6 +64,7 @@ pub struct Extractor {
     destination: Vec<u8>,
     recent: Recent,
     core: Vec<u8>,
+    transport: Finder<'static>,
 }
 
 /// Which event it is.
@@ -83,9 +86,22 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(event: &EventView<'_>) -> Option<Kind> {
-        Some(match event.name() {
-            b"CUSTOM" => match event.subclass()?.raw() {
+    /// Reads headers up to the name; they stand in front, or a forger wrote the event.
+    fn read(headers: &mut Headers<'_>) -> Option<Kind> {
+        let mut subclass: &[u8] = b"";
+        for (name, value) in headers {
+            match name {
+                b"Event-Subclass" => subclass = value.raw(),
+                b"Event-Name" => return Kind::of(value.raw(), subclass),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn of(name: &[u8], subclass: &[u8]) -> Option<Kind> {
+        Some(match name {
+            b"CUSTOM" => match subclass {
                 b"sofia%3A%3Aregister_attempt" | b"sofia::register_attempt" => Kind::Attempt,
                 b"sofia%3A%3Aregister_failure" | b"sofia::register_failure" => Kind::Failure,
                 b"sofia%3A%3Aregister" | b"sofia::register" => Kind::Register,
@@ -126,6 +142,7 @@ impl Extractor {
             destination: Vec::new(),
             recent: Recent::default(),
             core: Vec::new(),
+            transport: Finder::new(TRANSPORT),
         }
     }
 
@@ -137,11 +154,12 @@ impl Extractor {
     /// What an event says; `None` when it says nothing that the guard wants.
     pub fn read<'a>(&'a mut self, event: EventView<'a>) -> Option<Observation<'a>> {
         self.counts.events += 1;
-        let Some(kind) = Kind::of(&event) else {
+        let mut headers = event.headers();
+        let Some(kind) = Kind::read(&mut headers) else {
             self.counts.unwanted += 1;
             return None;
         };
-        let fields = if kind.is_channel() { Fields::of_channel(event) } else { Fields::of_event(event) };
+        let fields = if kind.is_channel() { Fields::of_channel(headers) } else { Fields::of_event(headers) };
         if fields.forged {
             self.counts.forged += 1;
             return None;
@@ -182,7 +200,7 @@ impl Extractor {
             .and_then(|value| value.number())
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(0);
-        let transport = fields.transport();
+        let transport = fields.transport(&self.transport);
         let what = match kind {
             Kind::PreRegister => What::Challenged,
             Kind::Attempt => self.attempt(fields, ip, port)?,
@@ -281,6 +299,8 @@ fn cut<'a>(value: Option<Value<'a>>, buffer: &'a mut Vec<u8>) -> &'a [u8] {
     let Some(value) = value.filter(|value| !value.is_undef()) else { return b"" };
     let text = if value.is_plain() {
         value.raw()
+    } else if value.raw().len() <= LONGEST {
+        value.decode_into(buffer)
     } else {
         buffer.clear();
         buffer.extend(value.bytes().take(LONGEST));

@@ -4,8 +4,10 @@
 //! forged event, which counts wherever it stands: `sendevent` puts the forger's own headers in front.
 
 use super::{Kind, cut};
-use esl::{EventView, Value};
+use esl::Value;
+use esl::event::Headers;
 use guard::Transport;
+use memchr::memmem::Finder;
 
 /// What one event says, still encoded.
 #[derive(Clone, Copy, Default)]
@@ -49,24 +51,38 @@ fn first_raw<'a>(slot: &mut &'a [u8], value: Value<'a>) {
 
 impl<'a> Fields<'a> {
     /// Of a `sofia::*` event, or of one without a call.
-    pub(super) fn of_event(event: EventView<'a>) -> Fields<'a> {
+    pub(super) fn of_event(headers: Headers<'a>) -> Fields<'a> {
         let mut fields = Fields::default();
-        for (name, value) in event.headers() {
-            match name {
-                b"network-ip" | b"network_ip" => first(&mut fields.address, value),
-                b"network-port" | b"network_port" => first(&mut fields.port, value),
-                b"from-user" | b"from_user" | b"user" => first(&mut fields.from_user, value),
-                b"from-host" | b"host" => first(&mut fields.from_host, value),
-                b"to-user" => first(&mut fields.to_user, value),
-                b"to-host" => first(&mut fields.to_host, value),
-                b"username" => first(&mut fields.username, value),
-                b"contact" => first(&mut fields.contact, value),
-                b"user-agent" => first(&mut fields.agent, value),
-                b"auth-result" => first_raw(&mut fields.auth_result, value),
-                b"registration-type" => _ = fields.registration_type.get_or_insert(value.raw()),
-                b"expires" => first(&mut fields.expires, value),
-                b"Core-UUID" => first_raw(&mut fields.core, value),
-                b"Event-Calling-File" => fields.forged |= value.raw() == FORGER,
+        for (name, value) in headers {
+            // By length first: most of the two dozen names differ in it.
+            match name.len() {
+                4 if matches!(name, b"user") => first(&mut fields.from_user, value),
+                4 if matches!(name, b"host") => first(&mut fields.from_host, value),
+                7 => match name {
+                    b"to-user" => first(&mut fields.to_user, value),
+                    b"to-host" => first(&mut fields.to_host, value),
+                    b"contact" => first(&mut fields.contact, value),
+                    b"expires" => first(&mut fields.expires, value),
+                    _ => {}
+                },
+                8 if matches!(name, b"username") => first(&mut fields.username, value),
+                9 => match name {
+                    b"from-user" | b"from_user" => first(&mut fields.from_user, value),
+                    b"from-host" => first(&mut fields.from_host, value),
+                    b"Core-UUID" => first_raw(&mut fields.core, value),
+                    _ => {}
+                },
+                10 => match name {
+                    b"network-ip" | b"network_ip" => first(&mut fields.address, value),
+                    b"user-agent" => first(&mut fields.agent, value),
+                    _ => {}
+                },
+                11 if matches!(name, b"auth-result") => first_raw(&mut fields.auth_result, value),
+                12 if matches!(name, b"network-port" | b"network_port") => first(&mut fields.port, value),
+                17 if matches!(name, b"registration-type") => {
+                    _ = fields.registration_type.get_or_insert(value.raw())
+                }
+                18 if matches!(name, b"Event-Calling-File") => fields.forged |= value.raw() == FORGER,
                 _ => {}
             }
         }
@@ -74,9 +90,9 @@ impl<'a> Fields<'a> {
     }
 
     /// Of a CHANNEL event. An outbound leg is not read to its end.
-    pub(super) fn of_channel(event: EventView<'a>) -> Fields<'a> {
+    pub(super) fn of_channel(headers: Headers<'a>) -> Fields<'a> {
         let mut fields = Fields::default();
-        for (name, value) in event.headers() {
+        for (name, value) in headers {
             match name {
                 b"Event-Calling-File" => fields.forged |= value.raw() == FORGER,
                 b"Unique-ID" => first_raw(&mut fields.call, value),
@@ -111,13 +127,13 @@ impl<'a> Fields<'a> {
         self.username.filter(|value| !matches!(value.raw(), b"unknown" | b""))
     }
 
-    pub(super) fn transport(&self) -> Transport {
+    pub(super) fn transport(&self, word: &Finder<'_>) -> Transport {
         if !self.via_protocol.is_empty() {
             return transport(self.via_protocol);
         }
         match self.contact {
             None => Transport::Unknown,
-            Some(contact) => contact_transport(contact.raw()),
+            Some(contact) => contact_transport(contact.raw(), word),
         }
     }
 }
@@ -166,10 +182,10 @@ fn transport(word: &[u8]) -> Transport {
 }
 
 /// The transport parameter of a contact (RFC 3261 section 19.1.1), still encoded; UDP when there is none.
-fn contact_transport(contact: &[u8]) -> Transport {
+fn contact_transport(contact: &[u8], word: &Finder<'_>) -> Transport {
     let mut rest = contact;
-    while let Some(at) = memchr::memmem::find(rest, b"ransport") {
-        rest = &rest[at + 8..];
+    while let Some(at) = word.find(rest) {
+        rest = &rest[at + TRANSPORT.len()..];
         if let Some(value) = rest.strip_prefix(b"%3D").or_else(|| rest.strip_prefix(b"=")) {
             let end = value.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(value.len());
             return transport(&value[..end]);
@@ -177,6 +193,9 @@ fn contact_transport(contact: &[u8]) -> Transport {
     }
     Transport::Udp
 }
+
+/// What the parameter's name holds, whatever the case of its first letter.
+pub(super) const TRANSPORT: &[u8] = b"ransport";
 
 /// The source file that a `sendevent` names as the event's origin.
 const FORGER: &[u8] = b"mod_event_socket.c";

@@ -25,8 +25,8 @@ impl Shadow {
 
     /// The kernel has taken this element.
     pub(crate) fn add(&mut self, target: Target, scope: Scope, timeout: Option<Duration>) {
-        // Rounded down: what is still counted here is still in the kernel.
-        let end = timeout.map(|timeout| (self.start.elapsed() + timeout).as_secs());
+        // Rounded down by more than a second: what is still counted here is still in the kernel.
+        let end = timeout.map(|timeout| (self.start.elapsed() + timeout).as_secs().saturating_sub(1));
         match self.held.insert(target, (scope, end)) {
             Some((_, Some(old))) => drop(self.ends.remove(&(old, target))),
             Some((_, None)) => {}

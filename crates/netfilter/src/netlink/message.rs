@@ -102,6 +102,11 @@ impl Messages {
         (self.first, self.next.wrapping_sub(1))
     }
 
+    /// How many messages so far.
+    pub(crate) fn len(&self) -> u32 {
+        self.next.wrapping_sub(self.first)
+    }
+
     /// What goes over the socket; `None` when an attribute outgrew its length field.
     pub(crate) fn finished(&self) -> Option<&[u8]> {
         (!self.overflow).then_some(&self.bytes)

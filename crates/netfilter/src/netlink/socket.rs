@@ -112,14 +112,15 @@ impl Socket {
     }
 
     /// Sends one request and hands each part of the listing to `each`. A listing during which the listed thing
-    /// changed is repeated from the start: `each` then sees [`Part::Restart`] first.
+    /// changed is repeated from the start: `each` then sees [`Part::Restart`] first. The kernel marks it so whenever
+    /// anybody changes any table, so a few times are enough on a host where somebody always does.
     pub(crate) fn dump(
         &mut self,
         mut request: impl FnMut(&mut Messages),
         doing: &str,
         mut each: impl FnMut(Part<'_>),
     ) -> Result<(), Error> {
-        for _ in 0..DUMP_TRIES {
+        for remaining in (0..DUMP_TRIES).rev() {
             let mut run = self.compose();
             request(&mut run);
             let (first, last) = self.send(&run, doing)?;
@@ -138,7 +139,7 @@ impl Socket {
                 false
             })?;
             match refusal {
-                0 if !interrupted => return Ok(()),
+                0 if !interrupted || remaining == 0 => return Ok(()),
                 0 | libc::EINTR => {}
                 code => return Err(Error::from_code(doing, code)),
             }
@@ -351,4 +352,4 @@ const SEND_QUEUE: libc::c_int = 256 * 1024 * 1024;
 const RECEIVE_QUEUE: libc::c_int = 8 * 1024 * 1024;
 /// The kernel answers within microseconds; a large transaction under a loaded ruleset may take a second.
 const ANSWER: Duration = Duration::from_secs(5);
-const DUMP_TRIES: usize = 8;
+const DUMP_TRIES: usize = 5;

@@ -63,7 +63,7 @@ impl Capture {
             let event = match frame.kind() {
                 FrameKind::Event(Format::Plain) => Event::from_plain(frame.body()).ok(),
                 FrameKind::Event(format) => {
-                    EventView::parse(format, frame.body()).ok().map(|view| Event::from_view(&view))
+                    EventView::parse(format, frame.body()).and_then(|view| Event::from_view(&view)).ok()
                 }
                 _ => None,
             };

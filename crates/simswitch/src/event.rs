@@ -24,11 +24,14 @@ impl Event {
     }
 
     /// The same event from any format; what the plain format cannot tell apart is lost.
-    pub fn from_view(view: &EventView<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When it has no headers.
+    pub fn from_view(view: &EventView<'_>) -> Result<Self, EventError> {
         let mut frame = Vec::new();
         write(view, EventWriter::new(Format::Plain), &mut frame);
         let head = frame.windows(2).position(|two| two == b"\n\n").map_or(0, |at| at + 2);
-        Self { plain: frame[head..].into() }
+        Self::from_plain(&frame[head..])
     }
 
     pub(crate) fn from_template(plain: &[u8]) -> Self {
@@ -42,7 +45,7 @@ impl Event {
 
     /// Name and headers.
     pub fn view(&self) -> EventView<'_> {
-        EventView::parse(Format::Plain, &self.plain).expect("an event that was not parsed is not constructed")
+        EventView::parse(Format::Plain, &self.plain).expect("what is no event cannot become one")
     }
 
     /// The whole frame in a format.

@@ -11,6 +11,7 @@ use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 mod actor;
 mod attacker;
 mod cast;
+mod casting;
 mod phone;
 mod truth;
 
@@ -31,9 +32,9 @@ pub struct Scenario {
 impl Scenario {
     /// A scenario with these parts, each beginning at its own time.
     pub fn new(seed: u64, parts: &[Part]) -> Self {
-        let mut stage = cast::Stage::new(seed);
-        parts.iter().for_each(|part| stage.add(part));
-        let (actors, truth, accounts) = stage.finish();
+        let mut casting = casting::Casting::new(seed);
+        parts.iter().for_each(|part| casting.add(part));
+        let (actors, truth, accounts) = casting.finish();
         let turns = actors.iter().zip(0..).map(|(actor, n)| Reverse((actor.begins, n))).collect();
         Self { seed, actors, turns, truth, accounts }
     }

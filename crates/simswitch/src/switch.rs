@@ -155,12 +155,13 @@ impl SimSwitch {
         self.shared.changed_until(within, || self.subscribers() >= count).await
     }
 
-    /// Every command since the start, in order of arrival.
+    /// The commands that were received, in order of arrival: all, or the last 32,768 at least.
     pub fn commands_received(&self) -> Vec<Received> {
         self.shared.journal().clone()
     }
 
-    /// Waits for a command that was or will be received. `None` when it does not come in time.
+    /// Waits for a command that was or will be received. `None` when it does not come in time. Its effect may be still
+    /// to come: for a subscription, wait with [`SimSwitch::wait_for_subscribers`].
     pub async fn wait_for_command(
         &self,
         within: Duration,

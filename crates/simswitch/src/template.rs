@@ -110,13 +110,22 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.extend_from_slice(text),
-                Part::Field(field) => percent::encode(values.fields[*field as usize].as_bytes(), &mut out),
+                Part::Field(field) => push_value(values.fields[*field as usize].as_bytes(), &mut out),
                 Part::Time(moment, form) => push_time(&values.times, *moment, *form, &mut out),
                 Part::Span(span, unit) => push_span(&values.times, *span, *unit, &mut out),
             }
         }
         out.push(b'\n');
         Event::from_template(&out)
+    }
+}
+
+/// Most values are words and addresses, which need no encoding.
+fn push_value(value: &[u8], out: &mut Vec<u8>) {
+    if value.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
+        out.extend_from_slice(value);
+    } else {
+        percent::encode(value, out);
     }
 }
 

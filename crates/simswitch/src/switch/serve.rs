@@ -37,9 +37,10 @@ async fn serve(shared: Arc<Shared>, incoming: Incoming) {
     loop {
         match session.next().await {
             Ok(request) => {
-                let after = command::answer(&shared, &client, &mut session, &request).await;
-                // Recorded when it has taken effect: who waits for `event` may then send events.
                 shared.record(client.id, client.peer, &request);
+                let after = command::answer(&shared, &client, &mut session, &request).await;
+                // Somebody may wait for its effect, such as a subscription.
+                shared.changed();
                 if after == After::Close {
                     client.listener().clear();
                     session.finish().await;

@@ -172,7 +172,12 @@ impl Shared {
     }
 
     pub(super) fn record(&self, client: u64, peer: SocketAddr, request: &Request) {
-        self.journal().push(Received { client, peer, at: Instant::now(), request: request.clone() });
+        let mut journal = self.journal();
+        if journal.len() >= MOST_COMMANDS {
+            journal.drain(..MOST_COMMANDS / 2);
+        }
+        journal.push(Received { client, peer, at: Instant::now(), request: request.clone() });
+        drop(journal);
         self.changed();
     }
 
@@ -225,3 +230,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A test that panicked while it held a guard must not hide its own message behind another panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How many commands are remembered; then the older half is forgotten.
+const MOST_COMMANDS: usize = 65_536;

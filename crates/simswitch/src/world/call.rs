@@ -298,7 +298,8 @@ impl World {
     }
 }
 
-/// Q.850's number of a cause; those that the simulation knows.
+/// Q.850's number of a cause. FreeSWITCH's own causes, such as ORIGINATOR_CANCEL, count as normal clearing; but
+/// WRONG_CALL_STATE has a number.
 fn q850(cause: &str) -> &'static str {
     match cause {
         "UNALLOCATED_NUMBER" => "1",
@@ -307,9 +308,7 @@ fn q850(cause: &str) -> &'static str {
         "NO_USER_RESPONSE" => "18",
         "NO_ANSWER" => "19",
         "CALL_REJECTED" => "21",
-        "ORIGINATOR_CANCEL" => "487",
         "WRONG_CALL_STATE" => "101",
-        "MANAGER_REQUEST" => "503",
         _ => "16",
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::Error;
 use crate::target::Target;
 
-/// Which mechanism a [`Firewall`] uses.
+/// Which mechanism a [`crate::Firewall`] uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// A table of our own.

@@ -228,14 +228,14 @@ fn a_restart_leaves_no_gap_and_a_crash_loses_nothing() {
 }
 
 #[test]
-fn a_repair_in_one_transaction_leaves_no_gap_but_the_flush_itself() {
+fn a_flushed_table_drops_packets_again_soon() {
     let net = Net::new();
     let ledger = Ledger::of(&[all(host("198.51.100.7"), 1000)]);
     let writer = ledger.spawn(nftables());
     assert!(!net.passes("198.51.100.7", 1, 9999));
     sh("nft flush ruleset");
     eventually("dropped again", || !net.passes("198.51.100.7", 1, 9999));
-    assert_eq!(writer.stats().foreign_flushes, 1);
+    eventually("counted", || writer.stats().foreign_flushes == 1);
 }
 
 #[test]
@@ -354,4 +354,28 @@ fn a_storm_of_somebody_elses_notifications_hides_nothing() {
     eventually("all are there again", || writer.snapshot().unwrap().len() == elements.len());
     assert_eq!(writer.stats().foreign_flushes, 1);
     assert!(writer.health().unwrap().is_good());
+}
+
+#[test]
+fn what_happened_and_what_was_done_is_said_in_the_log() {
+    alone();
+    let path = std::env::temp_dir().join(format!("netfilter-log-{}", std::process::id()));
+    let file = std::fs::File::create(&path).unwrap();
+    // For all threads: the writer has its own. Nobody else sets one in this program.
+    tracing_subscriber::fmt().with_ansi(false).with_writer(Mutex::new(file)).init();
+    let ledger = Ledger::of(&[all(host("198.51.100.7"), 1000)]);
+    let writer = ledger.spawn(Config { table: "said".into(), ..nftables() });
+    sh("nft delete table inet said");
+    let mut log = String::new();
+    eventually("it is in the log", || {
+        log = std::fs::read_to_string(&path).unwrap();
+        log.contains("table inet said is missing")
+    });
+    std::fs::remove_file(&path).unwrap();
+    let line = log.lines().find(|line| line.contains("table inet said")).unwrap();
+    for words in ["WARN", "somebody else changed our firewall: repaired", "the table was deleted", "added=1"]
+    {
+        assert!(line.contains(words), "{words:?} is not in: {line}");
+    }
+    assert_eq!(targets(&writer).len(), 1);
 }

@@ -19,7 +19,7 @@ mod recent;
 #[cfg(test)]
 mod tests;
 
-use fields::{Fields, Scratch, TRANSPORT};
+use fields::{FORGER, Fields, Scratch, TRANSPORT};
 use recent::Recent;
 
 /// Standard events to subscribe to.
@@ -64,6 +64,14 @@ pub struct Extractor {
     destination: Vec<u8>,
     recent: Recent,
     core: Vec<u8>,
+    finders: Finders,
+}
+
+/// Searches made ready once.
+#[derive(Debug)]
+struct Finders {
+    sequence: Finder<'static>,
+    forger: Finder<'static>,
     transport: Finder<'static>,
 }
 
@@ -142,7 +150,11 @@ impl Extractor {
             destination: Vec::new(),
             recent: Recent::default(),
             core: Vec::new(),
-            transport: Finder::new(TRANSPORT),
+            finders: Finders {
+                sequence: Finder::new(b"\nEvent-Sequence: "),
+                forger: Finder::new(FORGER),
+                transport: Finder::new(TRANSPORT),
+            },
         }
     }
 
@@ -159,8 +171,10 @@ impl Extractor {
             self.counts.unwanted += 1;
             return None;
         };
+        // What stands between the name and the sequence is of use in a HEARTBEAT alone, but for the mark of a forger.
+        let skipped = if kind == Kind::Heartbeat { b"" } else { headers.skip_to(&self.finders.sequence) };
         let fields = if kind.is_channel() { Fields::of_channel(headers) } else { Fields::of_event(headers) };
-        if fields.forged {
+        if fields.forged || (!skipped.is_empty() && self.finders.forger.find(skipped).is_some()) {
             self.counts.forged += 1;
             return None;
         }
@@ -200,7 +214,7 @@ impl Extractor {
             .and_then(|value| value.number())
             .and_then(|port| u16::try_from(port).ok())
             .unwrap_or(0);
-        let transport = fields.transport(&self.transport);
+        let transport = fields.transport(&self.finders.transport);
         let what = match kind {
             Kind::PreRegister => What::Challenged,
             Kind::Attempt => self.attempt(fields, ip, port)?,

@@ -4,7 +4,7 @@
 //! are so short that a call of `memchr` for each costs more than the search itself.
 
 use crate::value::{Encoding, Value};
-use memchr::memchr;
+use memchr::{memchr, memmem::Finder};
 use wide::u8x16;
 
 pub(super) fn open(text: &[u8]) -> Option<&[u8]> {
@@ -28,6 +28,16 @@ impl<'a> Lines<'a> {
     #[inline]
     pub(super) fn new(text: &'a [u8]) -> Self {
         Self { text, line: 0, feeds: matches::<BLOCK>(text, b'\n'), block: 0 }
+    }
+
+    /// Goes on at the first line that begins with `line`, which holds the line feed before it; gives what lies between.
+    pub(super) fn skip_to(&mut self, line: &Finder<'_>) -> &'a [u8] {
+        let Some(before) = self.line.checked_sub(1) else { return b"" };
+        let Some(at) = self.text.get(before..).and_then(|rest| line.find(rest)) else { return b"" };
+        let (from, to) = (self.line, self.line + at);
+        *self =
+            Self { text: self.text, line: to, feeds: matches::<BLOCK>(&self.text[to..], b'\n'), block: to };
+        &self.text[from..to]
     }
 
     #[inline]
@@ -126,3 +136,26 @@ const BLOCK: usize = 64;
 const NAME: usize = 32;
 /// Names are short; an event's first line is `Event-Name` or `Event-Subclass`.
 const LONGEST_FIRST_NAME: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_can_be_skipped_up_to_a_line() {
+        let text = b"A: 1\nB: 2\nvariable_C: no\nC: 3\nD: 4\n\n";
+        let wanted = Finder::new(b"\nC: ");
+        let names = |mut lines: Lines<'_>| {
+            std::iter::from_fn(move || lines.next().map(|(name, _)| name.to_vec())).collect::<Vec<_>>()
+        };
+        let mut lines = Lines::new(text);
+        assert_eq!(lines.skip_to(&wanted), b"", "the first line has no line feed before it");
+        lines.next();
+        assert_eq!(lines.skip_to(&wanted), b"B: 2\nvariable_C: no\n");
+        assert_eq!(names(lines.clone()), [b"C", b"D"]);
+        assert_eq!(lines.skip_to(&wanted), b"", "it is the next line already");
+        lines.next();
+        assert_eq!(lines.skip_to(&wanted), b"", "there is none");
+        assert_eq!(names(lines), [b"D"]);
+    }
+}

@@ -198,4 +198,4 @@ fn contact_transport(contact: &[u8], word: &Finder<'_>) -> Transport {
 pub(super) const TRANSPORT: &[u8] = b"ransport";
 
 /// The source file that a `sendevent` names as the event's origin.
-const FORGER: &[u8] = b"mod_event_socket.c";
+pub(super) const FORGER: &[u8] = b"mod_event_socket.c";

@@ -402,6 +402,16 @@ fn a_forgers_own_calling_file_does_not_hide_the_switchs() {
 }
 
 #[test]
+fn a_forgers_own_sequence_does_not_hide_where_the_event_comes_from() {
+    let head =
+        "Event-Subclass: sofia%3A%3Aregister_failure\nCommand: sendevent%20CUSTOM\nEvent-Name: CUSTOM\n";
+    let theirs = "Event-Sequence: 1\nto-user: 1\nnetwork-ip: 192.0.2.7\n";
+    let ours = "Event-Calling-File: mod_event_socket.c\nEvent-Sequence: 2";
+    assert_eq!(one(&format!("{head}{theirs}{ours}")), None);
+    assert_eq!(one(&format!("{head}{ours}\n{theirs}")), None);
+}
+
+#[test]
 fn start_and_stop_of_the_switch_are_told() {
     assert_eq!(Capture::of("shutdown.plain").whats(""), ["SwitchStopping"]);
     assert_eq!(one("Event-Name: STARTUP").unwrap().0, "SwitchStarted");

@@ -1,0 +1,14 @@
+//! The real program against a simulated FreeSWITCH: what it does to the kernel, to the disk and to its callers, and what
+//! becomes of that when it is killed, when the ground goes from under it, and when it is told nonsense.
+//!
+//! Every test has a network namespace of its own and the kernel's tools as witnesses. Needs root; see `support`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests start programs and fail by panicking"
+)]
+
+mod crash;
+mod flood;
+mod kernel;
+mod support;

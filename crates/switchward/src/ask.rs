@@ -11,7 +11,7 @@ mod client;
 mod lists;
 mod orders;
 mod status;
-mod table;
+pub(crate) mod table;
 
 #[cfg(test)]
 mod tests;

@@ -91,7 +91,12 @@ impl Client {
         })
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), Failure> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let stream = match timeout(LONGEST_CONNECT, connecting).await {
             Ok(Ok(stream)) => stream,

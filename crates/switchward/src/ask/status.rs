@@ -137,7 +137,8 @@ fn kernel_problems(firewall: &FirewallState) -> Vec<String> {
     problems.extend(firewall.problems.iter().map(|problem| format!("PROBLEM: {problem}")));
     for set in &firewall.sets {
         if set.elements.is_some_and(|elements| elements >= u64::from(set.capacity)) {
-            problems.push(format!("FULL: set {} holds {}; raise firewall.max_elements", set.name, set.capacity));
+            problems
+                .push(format!("FULL: set {} holds {}; raise firewall.max_elements", set.name, set.capacity));
         }
     }
     problems
@@ -154,9 +155,13 @@ fn figures(firewall: &FirewallState) -> Option<String> {
             writer.latency.last_us as f64 / 1e3
         ),
     };
-    let mut line = format!("{speed}; {} waiting, at most {}", writer.queue_length, writer.queue_high_water_mark);
+    let mut line =
+        format!("{speed}; {} waiting, at most {}", writer.queue_length, writer.queue_high_water_mark);
     if writer.rebuilds > 0 || writer.foreign_flushes > 0 {
-        line += &format!("; put in anew {} times, {} after a foreign flush", writer.rebuilds, writer.foreign_flushes);
+        line += &format!(
+            "; put in anew {} times, {} after a foreign flush",
+            writer.rebuilds, writer.foreign_flushes
+        );
     }
     Some(line)
 }
@@ -165,6 +170,8 @@ fn store_line(store: &StoreState) -> String {
     match (&store.failing, store.open) {
         (_, false) => "NONE: nothing survives a restart".into(),
         (Some(reason), true) => format!("FAILING: {reason}\nbans hold, but would not survive a restart"),
-        (None, true) => format!("on the disk, {} changes written, {} waiting", grouped(store.committed), store.waiting),
+        (None, true) => {
+            format!("on the disk, {} changes written, {} waiting", grouped(store.committed), store.waiting)
+        }
     }
 }

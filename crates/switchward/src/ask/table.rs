@@ -5,7 +5,7 @@ use guard::Time;
 use guard::ban::span;
 
 /// An empty table that fits the terminal; unlimited where there is none.
-pub(super) fn table(headings: &[&str]) -> Table {
+pub(crate) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(headings.iter().copied());
     if let Some((terminal_size::Width(columns), _)) = terminal_size::terminal_size() {

@@ -29,17 +29,24 @@ fn mistakes_are_found_before_anything_is_sent() {
     ] {
         assert!(typed(line).is_err(), "{line}");
     }
-    for line in ["ban 192.0.2.0/24 --ttl 1h30m --scope sip", "ban [2001:db8::1]:5060 --permanent", "status --json", "list kernel"] {
+    for line in [
+        "ban 192.0.2.0/24 --ttl 1h30m --scope sip",
+        "ban [2001:db8::1]:5060 --permanent",
+        "status --json",
+        "list kernel",
+    ] {
         assert!(typed(line).is_ok(), "{line}");
     }
 }
 
 #[test]
 fn a_url_is_http_host_and_port() {
-    for url in ["http://127.0.0.1:8088", "http://127.0.0.1:8088/", "http://pbx.example", "http://[::1]:8088"] {
+    for url in ["http://127.0.0.1:8088", "http://127.0.0.1:8088/", "http://pbx.example", "http://[::1]:8088"]
+    {
         assert!(client(url).is_ok(), "{url}");
     }
-    for url in ["", "127.0.0.1:8088", "https://127.0.0.1", "http://", "http://a/b", "http://me@a", "ftp://a"] {
+    for url in ["", "127.0.0.1:8088", "https://127.0.0.1", "http://", "http://a/b", "http://me@a", "ftp://a"]
+    {
         assert_eq!(client(url).err().map(|failure| failure.exit_code()), Some(64), "{url}");
     }
 }

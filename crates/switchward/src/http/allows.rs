@@ -2,7 +2,7 @@
 
 use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
-use super::extract::{Json, Place, target};
+use super::extract::{Json, Place, short, target};
 use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking};
 use crate::app::App;
@@ -84,8 +84,8 @@ impl AllowOrder {
         Ok(Order {
             target: target(self.ip.as_deref().unwrap_or_default())?,
             ttl: lifetime(self.permanent, self.ttl.as_deref(), standard)?,
-            user: self.user_id.unwrap_or_default(),
-            domain: self.domain.unwrap_or_default(),
+            user: short(self.user_id),
+            domain: short(self.domain),
         })
     }
 }

@@ -71,7 +71,9 @@ pub(super) fn check_length(orders: usize) -> Result<(), super::Error> {
     if orders <= LARGEST_BATCH {
         return Ok(());
     }
-    Err(super::Error::bad_request(format!("{orders} entries are too many for one batch; at most {LARGEST_BATCH}")))
+    Err(super::Error::bad_request(format!(
+        "{orders} entries are too many for one batch; at most {LARGEST_BATCH}"
+    )))
 }
 
 const SUCCESS: &str = "success";

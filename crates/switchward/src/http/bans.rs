@@ -2,7 +2,7 @@
 
 use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
-use super::extract::{Json, Place, target};
+use super::extract::{Json, Place, short, target};
 use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking};
 use crate::app::App;
@@ -93,7 +93,7 @@ impl BanOrder {
                 Some("sip") => Scope::Sip,
                 Some(_) => return Err(Error::bad_request("scope is \"sip\" or \"all\"")),
             },
-            reason: self.reason.unwrap_or_default(),
+            reason: short(self.reason),
         })
     }
 }

@@ -59,7 +59,8 @@ pub(super) async fn log_level(
     Json(order): Json<LevelOrder>,
 ) -> Result<Json<Ordered>, Error> {
     let wanted = order.level.unwrap_or_default();
-    let Some(level) = LEVELS.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(wanted.trim())) else {
+    let Some(level) = LEVELS.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(wanted.trim()))
+    else {
         return Err(Error::bad_request("level is one of error, warn, info, debug, trace"));
     };
     app.log.set(level);
@@ -120,4 +121,5 @@ fn not_connected() -> Error {
 
 /// The longest that a switch may take for a command.
 const LONGEST: Duration = Duration::from_secs(10);
-const LEVELS: [LogLevel; 5] = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+const LEVELS: [LogLevel; 5] =
+    [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];

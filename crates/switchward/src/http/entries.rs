@@ -1,8 +1,8 @@
 //! A long map as a JSON object that is written while it is sent: a ledger of a million bans never stands in memory as text.
 
 use axum::body::{Body, Bytes};
-use axum::http::header::CONTENT_TYPE;
 use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
@@ -60,7 +60,10 @@ impl<T: Unpin, V: Serialize> hyper::body::Body for Entries<T, V> {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready((!self.is_end_stream()).then(|| Ok(Frame::data(Bytes::from(self.part())))))
     }
 

@@ -61,7 +61,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
         let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         match path {
             Ok(Path(text)) => Ok(Segment(text)),
-            Err(PathRejection::FailedToDeserializePathParams(error)) => Err(Error::bad_request(error.body_text())),
+            Err(PathRejection::FailedToDeserializePathParams(error)) => {
+                Err(Error::bad_request(error.body_text()))
+            }
             Err(other) => Err(Error::internal(other.body_text())),
         }
     }
@@ -117,6 +119,11 @@ pub fn target(text: &str) -> Result<Target, Error> {
     text.parse().map_err(|error: guard::source::BadTarget| Error::bad_request(error.to_string()))
 }
 
+/// A text for the ledger and the store, cut to what anybody reads; an absent one is empty.
+pub(super) fn short(text: Option<String>) -> String {
+    text.unwrap_or_default().chars().take(LONGEST_TEXT).collect()
+}
+
 /// A JSON body, read or written.
 ///
 /// A request without an `Origin` header may call its body what it likes, as the predecessor let it; a browser's must be
@@ -134,14 +141,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         let body = match tokio::time::timeout(SLOWEST_BODY, Bytes::from_request(request, state)).await {
             Ok(Ok(body)) => body,
             Ok(Err(rejection)) => return Err(unread(&rejection)),
-            Err(_) => return Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")),
+            Err(_) => {
+                return Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"));
+            }
         };
         if body.is_empty() {
             return Err(Error::bad_request("a JSON body is required"));
         }
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(Json(value)),
-            Err(error) if error.is_data() => Err(Error::bad_request(format!("the body does not fit: {error}"))),
+            Err(error) if error.is_data() => {
+                Err(Error::bad_request(format!("the body does not fit: {error}")))
+            }
             Err(error) => Err(Error::bad_request(format!("the body is not JSON: {error}"))),
         }
     }
@@ -169,5 +180,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
 }
 
+/// Characters that are kept of a reason, an account or a domain.
+const LONGEST_TEXT: usize = 300;
 /// The longest that a body may take to arrive.
 const SLOWEST_BODY: Duration = Duration::from_secs(10);

@@ -13,7 +13,11 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// Lets a request pass that only reads, or whose peer may change state.
-pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, Error> {
+pub(super) async fn gate(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(next.run(request).await);
     }

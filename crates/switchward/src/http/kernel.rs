@@ -28,9 +28,9 @@ pub(super) async fn iptables(State(app): State<Arc<App>>) -> Result<Json<Iptable
         let reason = app.unenforced.as_deref().unwrap_or("no firewall is open");
         return Err(Error::internal(format!("nothing is enforced in the kernel: {reason}")));
     };
-    let (backend, blocked_ips) = blocking(move || held(&writer)).await?.map_err(|error| {
-        Error::internal(format!("the kernel does not tell what it holds: {error}"))
-    })?;
+    let (backend, blocked_ips) = blocking(move || held(&writer))
+        .await?
+        .map_err(|error| Error::internal(format!("the kernel does not tell what it holds: {error}")))?;
     let config = app.config.load();
     let (chain, ipset) = match backend {
         Backend::Nftables => (format!("inet {}", config.firewall.table), config.firewall.table.clone()),

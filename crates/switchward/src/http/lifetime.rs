@@ -22,7 +22,9 @@ pub(super) fn lifetime(
             Ok(_) => Err(Error::bad_request("ttl must be more than zero")),
             Err(error) => {
                 let shown: String = text.chars().take(32).collect();
-                Err(Error::bad_request(format!("ttl {shown:?} is no duration such as \"90s\", \"1h30m\": {error}")))
+                Err(Error::bad_request(format!(
+                    "ttl {shown:?} is no duration such as \"90s\", \"1h30m\": {error}"
+                )))
             }
         },
     }

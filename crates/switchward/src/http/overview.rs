@@ -340,10 +340,16 @@ async fn ask_health(writer: Writer, state: &mut FirewallState) {
         Ok(Ok(Ok(health))) => {
             state.backend = Some(health.backend.to_string());
             state.problems = health.problems;
-            let shown = |set: netfilter::SetHealth| SetState { name: set.name, elements: set.elements, capacity: set.max };
+            let shown = |set: netfilter::SetHealth| SetState {
+                name: set.name,
+                elements: set.elements,
+                capacity: set.max,
+            };
             state.sets = health.sets.into_iter().map(shown).collect();
         }
-        Ok(Ok(Err(error))) => state.problems.push(format!("the kernel does not tell how it is doing: {error}")),
+        Ok(Ok(Err(error))) => {
+            state.problems.push(format!("the kernel does not tell how it is doing: {error}"));
+        }
         Ok(Err(error)) => state.problems.push(error.to_string()),
         Err(_) => state.problems.push("the firewall's thread does not answer".into()),
     }
@@ -375,7 +381,8 @@ impl SwitchState {
 
 impl Counted {
     fn of(counts: &guard::counts::Counts) -> Counted {
-        let [bans_forgeable, bans_likely, bans_proven] = [0, 1, 2].map(|grade: usize| counts.bans[grade].value());
+        let [bans_forgeable, bans_likely, bans_proven] =
+            [0, 1, 2].map(|grade: usize| counts.bans[grade].value());
         let value = Count::value;
         Counted {
             observations: value(&counts.observations),

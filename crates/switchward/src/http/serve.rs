@@ -25,7 +25,11 @@ use tokio::task::JoinSet;
 ///
 /// # Errors
 /// When the listener is broken for good.
-pub async fn serve(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let service = TowerToHyperService::new(super::router(app.clone()));
     let (stopping, stopped) = watch::channel(());
     let seats = Arc::new(Seats::default());

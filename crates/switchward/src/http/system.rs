@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn memory_is_read_in_bytes() {
-        let text = "VmPeak:\t  9 kB\nVmSize:\t    2048 kB\nVmHWM:\t  12 kB\nVmRSS:\t      8 kB\nThreads:\t3\n";
+        let text =
+            "VmPeak:\t  9 kB\nVmSize:\t    2048 kB\nVmHWM:\t  12 kB\nVmRSS:\t      8 kB\nThreads:\t3\n";
         assert_eq!(memory(text), Memory { resident: 8192, peak: 12_288, data: 0, address_space: 2_097_152 });
         assert_eq!(memory(""), Memory::default());
     }

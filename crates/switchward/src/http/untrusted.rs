@@ -40,7 +40,9 @@ pub(super) async fn add(
     Json(order): Json<PatternOrder>,
 ) -> Result<Json<Ordered>, Error> {
     let pattern = parse(&order.pattern.unwrap_or_default())?;
-    if configured(&app.config.load()).any(|other| other == pattern) || !app.guard.ledger().add_pattern(pattern.clone()) {
+    if configured(&app.config.load()).any(|other| other == pattern)
+        || !app.guard.ledger().add_pattern(pattern.clone())
+    {
         return Err(Error::bad_request(format!("pattern {pattern} exists already")));
     }
     tracing::info!(%pattern, %who, "untrusted pattern added by order");

@@ -151,16 +151,22 @@ pub struct RuleAccount {
 /// GET /security/why/{ip}
 pub(super) async fn why(State(app): State<Arc<App>>, place: Place) -> Result<Json<Why>, Error> {
     let Some(ip) = place.ip else {
-        return Err(Error::bad_request(format!("{} is a network; ask about one address of it", place.target)));
+        return Err(Error::bad_request(format!(
+            "{} is a network; ask about one address of it",
+            place.target
+        )));
     };
     // It walks the bans for those of single ports.
     let account = blocking(move || {
         let now = clock::now();
         let mut known = app.guard.explain(ip, now);
-        if let (Target::Port(_, port), None) = (place.target, &known.ban) {
-            known.ports.retain(|ban| matches!(ban.target, Target::Port(_, other) if other == port));
+        let mut shown = ip.to_string();
+        if let Target::Port(..) = place.target {
+            shown = place.target.to_string();
+            known.ports.retain(|ban| ban.target == place.target);
+            known.ban = known.ban.or_else(|| known.ports.pop());
         }
-        tell(&app, ip.to_string(), &known, now)
+        tell(&app, shown, &known, now)
     })
     .await?;
     Ok(Json(account))
@@ -271,7 +277,15 @@ impl RuleAccount {
 
 /// The account for a person.
 fn words(account: &Why, known: &Explanation, now: Time) -> String {
-    let mut text = format!("{}{}: ", account.ip, if account.source == account.ip { String::new() } else { format!(" (counted as {})", account.source) });
+    let mut text = format!(
+        "{}{}: ",
+        account.ip,
+        if account.source == account.ip {
+            String::new()
+        } else {
+            format!(" (counted as {})", account.source)
+        }
+    );
     text += match account.standing {
         Standing::Banned => "banned",
         Standing::PortBanned => "not banned as a whole; single ports of it are",
@@ -291,7 +305,12 @@ fn words(account: &Why, known: &Explanation, now: Time) -> String {
         tell_allowed(&mut text, entry, now);
     }
     if known.phones > 0 {
-        _ = write!(text, "\n  registered: {} phone{}", known.phones, if known.phones == 1 { "" } else { "s" });
+        _ = write!(
+            text,
+            "\n  registered: {} phone{}",
+            known.phones,
+            if known.phones == 1 { "" } else { "s" }
+        );
     }
     for counted in &known.counted {
         tell_counted(&mut text, counted, now);
@@ -313,12 +332,18 @@ fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
             ban.reason.rule,
             ban.reason.evidence,
             ban.reason.count,
-            if ban.reason.switch.is_empty() { String::new() } else { format!(", seen by {}", ban.reason.switch) }
+            if ban.reason.switch.is_empty() {
+                String::new()
+            } else {
+                format!(", seen by {}", ban.reason.switch)
+            }
         ),
     };
     _ = write!(text, "\n    since {}", ago(ban.since, now));
     _ = match ban.until {
-        Some(until) => write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now))),
+        Some(until) => {
+            write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now)))
+        }
         None => write!(text, ", for good"),
     };
     if let Some(reason) = &account.unenforced {
@@ -329,7 +354,9 @@ fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
 fn tell_allowed(text: &mut String, entry: &Allowed, now: Time) {
     _ = write!(text, "\n  allowed: {} by {} since {}", entry.target, entry.origin, ago(entry.added, now));
     _ = match entry.until {
-        Some(until) => write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now))),
+        Some(until) => {
+            write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now)))
+        }
         None => write!(text, ", for good"),
     };
     let account = match (entry.user.as_str(), entry.domain.as_str()) {
@@ -344,7 +371,11 @@ fn tell_allowed(text: &mut String, entry: &Allowed, now: Time) {
 fn tell_counted(text: &mut String, counted: &RuleRecord, now: Time) {
     let RuleRecord { rule, what, threshold, window, record } = counted;
     let (count, window) = (record.count, format_short(*window));
-    _ = write!(text, "\n  rule {rule}: {count} {what}, fires at {threshold} within {window}; last {}", ago(record.last, now));
+    _ = write!(
+        text,
+        "\n  rule {rule}: {count} {what}, fires at {threshold} within {window}; last {}",
+        ago(record.last, now)
+    );
     for (label, list) in
         [("accounts", &record.users), ("domains", &record.domains), ("user agents", &record.agents)]
     {

@@ -1,0 +1,17 @@
+//! The HTTP interface over real connections: a real listener, a real ledger, a real store, and where it matters a real
+//! event socket and the real kernel.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail like the test")]
+
+mod allows;
+mod ask;
+mod bans;
+mod command;
+mod connections;
+mod fields;
+mod gate;
+mod kernel;
+mod malformed;
+mod support;
+mod untrusted;
+mod why;

@@ -1,0 +1,89 @@
+//! `/security/why/{ip}`.
+
+use crate::support::{Daemon, Kernel, fields};
+use guard::What;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
+    let daemon = Daemon::with(Kernel::Real, |_| {}).await;
+    daemon.refuse("203.0.113.50", "1000", 5);
+    let why = daemon.get("/security/why/203.0.113.50").await.ok();
+    let names = [
+        "allowed",
+        "ban",
+        "counted",
+        "enforced",
+        "ip",
+        "outOfReach",
+        "portBans",
+        "registeredPhones",
+        "source",
+        "standing",
+        "text",
+        "unenforced",
+    ];
+    assert_eq!(fields(&why), names);
+    assert_eq!((&why["standing"], &why["enforced"]), (&json!("banned"), &json!(true)));
+    let ban = &why["ban"];
+    assert_eq!((&ban["rule"], &ban["evidence"]), (&json!("failed-registrations"), &json!("likely")));
+    assert_eq!((&ban["count"], &ban["by"]), (&json!(5), &json!("guard")));
+    assert_eq!(ban["userIds"], json!(["1000"]));
+    assert_eq!((&ban["userAgents"], &ban["switch"]), (&json!(["friendly-scanner"]), &json!("freeswitch")));
+    let text = why["text"].as_str().unwrap();
+    for word in ["203.0.113.50: banned", "failed-registrations", "likely", "friendly-scanner", "left)"] {
+        assert!(text.contains(word), "{word} is not in:\n{text}");
+    }
+    assert!(!text.contains("NOT dropped"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_not_enforced_is_not_told_as_if_it_were() {
+    let daemon = Daemon::start().await;
+    daemon.post("/security/blacklist", &json!({"ip": "203.0.113.50", "permanent": true})).await.ok();
+    let why = daemon.get("/security/why/203.0.113.50").await.ok();
+    assert_eq!((&why["enforced"], &why["ban"]["until"]), (&json!(false), &json!(null)));
+    let text = why["text"].as_str().unwrap();
+    assert!(text.contains("NOT dropped in the kernel: no firewall in this test"), "{text}");
+    assert!(text.contains("for good"), "{text}");
+}
+
+#[tokio::test]
+async fn each_standing_has_its_word() {
+    let daemon = Daemon::start().await;
+    daemon.post("/security/whitelist", &json!({"ip": "198.51.100.0/24", "userId": "1000"})).await.ok();
+    daemon.post("/security/blacklist", &json!({"ip": "203.0.113.8:5062"})).await.ok();
+    daemon.post("/security/blacklist", &json!({"ip": "2001:db8:1::/48"})).await.ok();
+    daemon.refuse("203.0.113.9", "1000", 2);
+    daemon.observe("203.0.113.7", What::Registered { expires: 3600 });
+    daemon.post("/security/whitelist", &json!({"ip": "203.0.113.7"})).await.ok();
+    daemon.delete("/security/whitelist/203.0.113.7").await.ok();
+    for (ip, standing, word) in [
+        ("198.51.100.9", "allowed", "198.51.100.0/24"),
+        ("203.0.113.8", "port-banned", "203.0.113.8:5062"),
+        ("203.0.113.8:5062", "banned", "203.0.113.8:5062"),
+        ("203.0.113.8:5063", "unknown", "nothing is known"),
+        ("2001:db8:1:2::3", "banned", "2001:db8:1::/48"),
+        ("203.0.113.9", "watched", "fires at 5 within 10m"),
+        ("203.0.113.7", "registered", "1 phone"),
+        ("10.1.2.3", "out-of-reach", "10.0.0.0/8"),
+        ("203.0.113.1", "unknown", "nothing is known"),
+        ("2001:db8::1", "unknown", "2001:db8::/64"),
+    ] {
+        let why = daemon.get(&format!("/security/why/{ip}")).await.ok();
+        let text = why["text"].as_str().unwrap();
+        assert_eq!(why["standing"], standing, "{ip}\n{text}");
+        assert!(text.contains(word), "{ip}: {word} is not in:\n{text}");
+    }
+    let counted = &daemon.get("/security/why/203.0.113.9").await.ok()["counted"][0];
+    assert_eq!((&counted["count"], &counted["threshold"]), (&json!(2), &json!(5)));
+    assert_eq!(counted["window"], "10m0s");
+}
+
+#[tokio::test]
+async fn a_network_or_nonsense_is_no_address() {
+    let daemon = Daemon::start().await;
+    for path in ["192.0.2.0%2F24", "nonsense", "%20", "%ff"] {
+        daemon.get(&format!("/security/why/{path}")).await.error(400);
+    }
+}

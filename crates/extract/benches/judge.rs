@@ -3,6 +3,8 @@
 //! `cargo bench -p extract --bench judge` prints nanoseconds per event of flood.plain.esl, the median of many runs, beside a
 //! plain copy of the same bytes.
 
+#![allow(clippy::print_stdout, reason = "a benchmark")]
+
 use esl::{Decoder, Limits};
 use extract::freeswitch::Extractor;
 use guard::{Guard, Policy, Time};
@@ -17,6 +19,9 @@ fn capture(name: &str) -> Vec<u8> {
     ruzstd::decoding::StreamingDecoder::new(file).expect("zstd").read_to_end(&mut bytes).expect("zstd");
     bytes
 }
+
+/// Goes over all bytes and tells how many events they hold.
+type Stage = fn(&[u8]) -> u64;
 
 /// How a socket gives the bytes.
 const READ: usize = 64 * 1024;
@@ -72,8 +77,8 @@ fn main() {
     for name in ["flood.plain", "flood_mixed.plain"] {
         let bytes = capture(name);
         let events = framing(&bytes);
-        eprintln!("{name}: {events} events, {} bytes; ns per event, median of 101 runs", bytes.len());
-        let stages: [(&str, fn(&[u8]) -> u64); 4] = [
+        println!("{name}: {events} events, {} bytes; ns per event, median of 101 runs", bytes.len());
+        let stages: [(&str, Stage); 4] = [
             ("copy of the bytes", copy),
             ("+ framing", framing),
             ("+ extraction", extraction),
@@ -88,7 +93,7 @@ fn main() {
                 })
                 .collect();
             runs.sort_by(f64::total_cmp);
-            eprintln!("  {label:<20} {:8.1}   (min {:.1}, p90 {:.1})", runs[50], runs[0], runs[90]);
+            println!("  {label:<20} {:8.1}   (min {:.1}, p90 {:.1})", runs[50], runs[0], runs[90]);
         }
     }
 }

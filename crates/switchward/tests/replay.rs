@@ -2,6 +2,8 @@
 //!
 //! The tables follow the scenario steps of the captures' README. Loopback sources are judged as 198.18.x.y.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use switchward::config::Config;

@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
                 11 if matches!(name, b"auth-result") => first_raw(&mut fields.auth_result, value),
                 12 if matches!(name, b"network-port" | b"network_port") => first(&mut fields.port, value),
                 17 if matches!(name, b"registration-type") => {
-                    _ = fields.registration_type.get_or_insert(value.raw())
+                    _ = fields.registration_type.get_or_insert(value.raw());
                 }
                 18 if matches!(name, b"Event-Calling-File") => fields.forged |= value.raw() == FORGER,
                 _ => {}

@@ -128,7 +128,7 @@ pub struct Security {
     pub untrusted_networks: Vec<String>,
     /// The chain that gets the one rule of the classic mode.
     pub iptables_chain: String,
-    /// The set of the classic mode (IPv4; "6" is appended for IPv6); at most 30 bytes.
+    /// The set of the classic mode (IPv4; "6" is appended for IPv6); at most 29 bytes.
     pub ipset_name: String,
     /// Decide and log, but leave the kernel alone.
     pub dry_run: bool,

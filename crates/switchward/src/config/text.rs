@@ -53,8 +53,8 @@ impl Shape {
                 "a chain name of 1 to 28 bytes without blanks and with no \"-\" or \"!\" in front"
             }
             Self::SetName => {
-                "a set name of 1 to 30 bytes (31 less the \"6\" of the IPv6 set) without blanks and \
-                 with no \"-\" in front"
+                "a set name of 1 to 29 letters, digits, \"_\", \"-\" or \".\" with no \"-\" in front (31 bytes less \
+                 \"6p\" for the sets beside it)"
             }
             Self::TableName => "a table name of 1 to 64 letters, digits, \"_\" or \"-\", a letter first",
         }
@@ -71,7 +71,10 @@ impl Shape {
             Self::Name => (1..=64).contains(&text.len()) && !text.contains(char::is_control),
             Self::Url => text.is_empty() || (tight && has_host(text)),
             Self::ChainName => tight && (1..=28).contains(&text.len()) && !text.starts_with(['-', '!']),
-            Self::SetName => tight && (1..=30).contains(&text.len()) && !text.starts_with('-'),
+            Self::SetName => {
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+                (1..=29).contains(&text.len()) && text.bytes().all(known) && !text.starts_with(['-', '.'])
+            }
             Self::TableName => {
                 (1..=64).contains(&text.len())
                     && text.starts_with(|c: char| c.is_ascii_alphabetic())

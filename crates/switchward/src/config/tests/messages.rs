@@ -108,7 +108,8 @@ fn a_wrong_value_of_each_kind_is_named_with_what_was_expected_and_the_mend() {
         (
             "security.ipset_name = 'a-name-of-thirty-one-characters'",
             "switchward.toml:1:23: security.ipset_name: found \"a-name-of-thirty-one-characters\", expected a set \
-             name of 1 to 30 bytes (31 less the \"6\" of the IPv6 set) without blanks and with no \"-\" in front; \
+             name of 1 to 29 letters, digits, \"_\", \"-\" or \".\" with no \"-\" in front (31 bytes less \"6p\" for the \
+             sets beside it); \
              write ipset_name = \"freeswitch-security\"",
         ),
         (

@@ -90,12 +90,11 @@ impl Orders {
         let operator = |number: u32| {
             let (http, stop, answered) = (http.clone(), stop.clone(), answered.clone());
             // Far from the attackers, and another part for each.
-            let mut targets = traffic::sources(65_536 + (round * 3 + number) * 1000, 1000);
+            let targets = traffic::sources(65_536 + (round * 3 + number) * 1000, 1000);
             std::thread::spawn(move || {
-                while !stop.load(SeqCst) {
-                    let target = targets.next().unwrap().to_string();
-                    if http.ban(&target) {
-                        answered.lock().unwrap().insert(target);
+                for target in targets.take_while(|_| !stop.load(SeqCst)) {
+                    if http.ban(&target.to_string()) {
+                        answered.lock().unwrap().insert(target.to_string());
                     }
                 }
             })

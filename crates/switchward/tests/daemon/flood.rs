@@ -19,10 +19,6 @@ fn ten_thousand_attackers_at_once_are_all_banned_and_no_event_is_lost() {
     let esl = daemon.http.get("/security/esl");
     assert!(played.delivered >= 5 * 3 * ATTACKERS as usize, "{played:?}");
     assert_eq!((&esl["eventsDropped"], &esl["connectionErrors"]), (&0.into(), &0.into()), "{esl}");
-    eventually("the kernel and the store have caught up", || {
-        witness::store(&stage.store()).len() == ATTACKERS as usize
-            && daemon.http.get("/security/channels")["firewall"]["length"] == 0
-    });
     let expected: BTreeSet<String> = traffic::sources(0, ATTACKERS).map(|ip| ip.to_string()).collect();
     witness::assert_same(("the attack", &expected), ("what all agree on", &stage.agreed(&daemon)));
     for (name, queue) in daemon.http.get("/security/channels").as_object().unwrap() {

@@ -11,4 +11,8 @@
 mod crash;
 mod flood;
 mod kernel;
+mod reload;
+mod stop;
 mod support;
+mod tamper;
+mod trouble;

@@ -61,6 +61,25 @@ fn switches_are_compared_by_name() {
         "[[switch]]\nname = 'new'\nport = 4\n[[switch]]\nname = 'b'\nport = 5\npassword = 'p'\n[[switch]]\nname = 'a'",
     ));
     let (live, restart) = old.diff_reload(&new);
-    assert_eq!(live, ["switch[gone]", "switch[new]", "switch[b].port", "switch[b].password"]);
-    assert_eq!(restart, [] as [&str; 0]);
+    assert_eq!(live, [] as [&str; 0]);
+    assert_eq!(restart, ["switch[gone]", "switch[new]", "switch[b].port", "switch[b].password"]);
+}
+
+#[test]
+fn what_needs_a_restart_stays_as_it_is_until_then_and_the_rest_changes() {
+    let running = Config::default();
+    let new = config(toml(
+        "[server]\nhost = '::1'\nport = 1\npprof_enabled = true\npprof_addr = '[::1]:1'\nlog_requests = false\n\
+         [freeswitch]\ndefault_domain = 'a.example'\n\
+         [security]\nenabled = false\nesl_host = 'a'\nesl_port = 1\nesl_password = 'a'\niptables_chain = 'A'\n\
+         ipset_name = 'a'\ndry_run = true\nreconnect_backoff = '1s'\nmax_failed_attempts = 9\n\
+         [firewall]\nmode = 'ipset'\ntable = 'a'\nsip_ports = [1]\nmax_elements = 1\nconntrack = false\n\
+         on_exit = 'flush'\n[store]\npath = '/a'\n[log]\nformat = 'json'\n\
+         [guard]\nmax_sources = 9\nmax_registrations = 9\nsilence_alarm = '9m'\n",
+    ));
+    let (live, restart) = running.diff_reload(&new);
+    assert_eq!(restart.len(), 24, "{restart:?}");
+    let taken = new.without_restart(&running);
+    assert_eq!(running.diff_reload(&taken), (live, vec![]));
+    assert_eq!(taken.security.max_failed_attempts, 9);
 }

@@ -100,5 +100,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     })
 }
 
+/// Carries out an order where it holds nothing up: one for a network walks the ledger, and all wait for the kernel.
+async fn ordered<T: Send + 'static>(order: impl Future<Output = T> + Send + 'static) -> Result<T, Error> {
+    let runtime = tokio::runtime::Handle::current();
+    blocking(move || runtime.block_on(order)).await
+}
+
 /// The largest body of a request, in bytes.
 const LARGEST_BODY: usize = 1 << 20;

@@ -1,7 +1,7 @@
 //! The lists as tables.
 
 use super::client::Client;
-use super::table::{ago, grouped, left, table};
+use super::table::{ago, grouped, left, table, utc};
 use super::{Failure, List};
 use crate::clock;
 use crate::http::allows::AllowEntry;
@@ -62,24 +62,24 @@ fn show<T>(
 
 fn bans(entries: Vec<(String, BanEntry)>) -> Table {
     let now = clock::now();
-    let mut table = table(&["banned", "since", "time left", "strikes", "why"]);
+    let mut table = table(&["banned", "since (UTC)", "time left", "strikes", "why"]);
     for (target, ban) in entries {
         let left = left(&ban.expires_at, ban.permanent, now);
-        table.add_row([target, ban.added_at, left, ban.fail_count.to_string(), ban.reason]);
+        table.add_row([target, utc(&ban.added_at), left, ban.fail_count.to_string(), ban.reason]);
     }
     table
 }
 
 fn allows(entries: Vec<(String, AllowEntry)>) -> Table {
     let now = clock::now();
-    let mut table = table(&["allowed", "account", "since", "time left", "last seen"]);
+    let mut table = table(&["allowed", "account", "since (UTC)", "time left", "last seen"]);
     for (target, entry) in entries {
         let left = left(&entry.expires_at, entry.permanent, now);
         let account = match (entry.user_id.is_empty(), entry.domain.is_empty()) {
             (false, false) => format!("{}@{}", entry.user_id, entry.domain),
             _ => entry.user_id + &entry.domain,
         };
-        table.add_row([target, account, entry.added_at, left, ago(&entry.last_seen, now)]);
+        table.add_row([target, account, utc(&entry.added_at), left, ago(&entry.last_seen, now)]);
     }
     table
 }
@@ -104,6 +104,6 @@ fn kernel(held: &Iptables, out: &mut dyn Write) -> Result<(), Failure> {
     for target in &held.blocked_ips {
         writeln!(out, "{target}")?;
     }
-    writeln!(out, "{} in the kernel ({}, {})", grouped(held.count as u64), held.chain, held.ipset)?;
+    writeln!(out, "{} in the kernel ({})", grouped(held.count as u64), held.chain)?;
     Ok(())
 }

@@ -20,6 +20,11 @@ pub(super) fn time(text: &str) -> Option<Time> {
     u64::try_from(stamp.as_second()).ok().map(Time::from_secs)
 }
 
+/// A time of the daemon with a blank between day and time, so that a narrow column breaks it there.
+pub(super) fn utc(text: &str) -> String {
+    text.replace('T', " ").trim_end_matches('Z').to_owned()
+}
+
 /// How long ago: "3 min 20 s ago".
 pub(super) fn ago(text: &str, now: Time) -> String {
     time(text).map_or_else(|| "never".into(), |time| format!("{} ago", span(now.since(time))))

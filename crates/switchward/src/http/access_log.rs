@@ -25,7 +25,7 @@ pub(super) async fn access_log(State(app): State<Arc<App>>, request: Request, ne
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let begun = Instant::now();
     let response = next.run(request).await;
-    let (status, ms) = (response.status().as_u16(), begun.elapsed().as_secs_f64() * 1e3);
+    let (status, ms) = (response.status().as_u16(), begun.elapsed().as_micros() as f64 / 1e3);
     if !logs_responses {
         tracing::info!(%method, path, status, ms, peer = %who, "request");
         return response;

@@ -4,7 +4,7 @@ use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, short, target};
 use super::lifetime::{how_long, lifetime};
-use super::{Error, Who, blocking};
+use super::{Error, Who, blocking, ordered};
 use crate::app::App;
 use crate::clock;
 use axum::extract::State;
@@ -122,7 +122,8 @@ pub(super) async fn add(
     Json(order): Json<AllowOrder>,
 ) -> Result<Json<Ordered>, Error> {
     let Order { target, ttl, user, domain } = order.parse(app.config.load().security.whitelist_ttl)?;
-    let done = app.allow(target, ttl, &user, &domain, &who.to_string()).await?;
+    let order = async move { app.allow(target, ttl, &user, &domain, &who.to_string()).await };
+    let done = ordered(order).await??;
     let (_, lifted) = done.result;
     let mut message = format!("{target} added to whitelist {}", how_long(ttl));
     message += &match lifted.len() {
@@ -172,11 +173,20 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Json<Liste
 }
 
 /// DELETE /security/whitelist/{ip}
-pub(super) async fn remove(State(app): State<Arc<App>>, who: Who, place: Place) -> Json<Ordered> {
-    let done = app.disallow(place.target, &who.to_string()).await;
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    who: Who,
+    place: Place,
+) -> Result<Json<Ordered>, Error> {
+    let target = place.target;
+    let ordering = app.clone();
+    let mut done = ordered(async move { ordering.disallow(target, &who.to_string()).await }).await?;
+    if let Some(entry) = app.guard.ledger().allow_entry(target, clock::now()) {
+        done.warnings.push(format!("{target} is still allowed by the entry of {}", entry.target));
+    }
     let message = match done.result {
-        true => format!("{} removed from whitelist", place.target),
-        false => format!("{} was not in whitelist", place.target),
+        true => format!("{target} removed from whitelist"),
+        false => format!("{target} was not in whitelist"),
     };
-    Json(Ordered::with(message, done.warnings))
+    Ok(Json(Ordered::with(message, done.warnings)))
 }

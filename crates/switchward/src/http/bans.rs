@@ -4,7 +4,7 @@ use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, short, target};
 use super::lifetime::{how_long, lifetime};
-use super::{Error, Who, blocking};
+use super::{Error, Who, blocking, ordered};
 use crate::app::App;
 use crate::clock;
 use axum::extract::State;
@@ -129,7 +129,8 @@ pub(super) async fn add(
     Json(order): Json<BanOrder>,
 ) -> Result<Json<Ordered>, Error> {
     let Order { target, ttl, scope, reason } = order.parse(app.config.load().security.block_duration)?;
-    let done = app.ban(target, ttl, scope, &reason, &who.to_string()).await?;
+    let order = async move { app.ban(target, ttl, scope, &reason, &who.to_string()).await };
+    let done = ordered(order).await??;
     Ok(Json(Ordered::with(format!("{target} added to blacklist {}", how_long(ttl)), done.warnings)))
 }
 
@@ -180,23 +181,31 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Jso
 }
 
 /// DELETE /security/blacklist/{ip}
-pub(super) async fn remove(State(app): State<Arc<App>>, who: Who, place: Place) -> Json<Ordered> {
-    let done = app.lift(place.target, &who.to_string()).await;
+pub(super) async fn remove(
+    State(app): State<Arc<App>>,
+    who: Who,
+    place: Place,
+) -> Result<Json<Ordered>, Error> {
+    let done = ordered(async move { app.lift(place.target, &who.to_string()).await }).await?;
     let message = match done.result.len() {
         0 => format!("{} was not in blacklist", place.target),
         1 => format!("{} removed from blacklist", done.result[0].target),
         many => format!("{} removed from blacklist, {many} bans in all", place.target),
     };
-    Json(Ordered::with(message, done.warnings))
+    Ok(Json(Ordered::with(message, done.warnings)))
 }
 
 /// DELETE /api/v1/ips/{ip}/block
-pub(super) async fn unblock(State(app): State<Arc<App>>, who: Who, place: Place) -> Json<Unblocked> {
-    let done = app.lift(place.target, &who.to_string()).await;
-    Json(Unblocked {
+pub(super) async fn unblock(
+    State(app): State<Arc<App>>,
+    who: Who,
+    place: Place,
+) -> Result<Json<Unblocked>, Error> {
+    let done = ordered(async move { app.lift(place.target, &who.to_string()).await }).await?;
+    Ok(Json(Unblocked {
         ip: place.target.to_string(),
         banned: false,
         message: "IP unblocked successfully".into(),
         warnings: done.warnings,
-    })
+    }))
 }

@@ -58,6 +58,9 @@ async fn networks_and_ipv6_are_allowed_too_but_no_ports() {
         daemon.delete(&format!("{LIST}/{}", given.replace('/', "%2F"))).await.ok();
         assert_eq!(daemon.get(LIST).await.ok(), json!({}));
     }
+    daemon.post(LIST, &json!({"ip": "198.51.100.0/24"})).await.ok();
+    let answer = daemon.delete(&format!("{LIST}/198.51.100.7")).await.ok();
+    assert!(answer["warnings"].to_string().contains("198.51.100.0/24"), "{answer}");
     let error = daemon.post(LIST, &json!({"ip": "203.0.113.5:5060"})).await.error(400);
     assert!(error.contains("port"), "{error}");
     daemon.post(LIST, &json!({"ip": "nonsense"})).await.error(400);

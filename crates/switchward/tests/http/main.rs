@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail like the test")]
 
+mod access_log;
 mod allows;
 mod ask;
 mod bans;

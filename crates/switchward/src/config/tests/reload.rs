@@ -78,7 +78,7 @@ fn what_needs_a_restart_stays_as_it_is_until_then_and_the_rest_changes() {
          [guard]\nmax_sources = 9\nmax_registrations = 9\nsilence_alarm = '9m'\n",
     ));
     let (live, restart) = running.diff_reload(&new);
-    assert_eq!(restart.len(), 24, "{restart:?}");
+    assert_eq!(restart.len(), 26, "{restart:?}");
     let taken = new.without_restart(&running);
     assert_eq!(running.diff_reload(&taken), (live, vec![]));
     assert_eq!(taken.security.max_failed_attempts, 9);

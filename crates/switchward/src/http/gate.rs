@@ -24,11 +24,11 @@ pub(super) async fn gate(
     let who = Who::of(request.extensions());
     let allowed = app.config.load().api_allowed();
     if !who.peer.is_some_and(|peer| allowed.iter().any(|net| net.contains(&peer))) {
-        tracing::warn!(%who, method = %request.method(), path = request.uri().path(), "a peer that may not change state tried to");
+        tracing::info!(%who, method = %request.method(), path = request.uri().path(), "a peer that may not change state tried to");
         return Err(Error::forbidden(NOT_PERMITTED));
     }
     if is_cross_site(request.headers()) {
-        tracing::warn!(%who, method = %request.method(), path = request.uri().path(), "a page of another site tried to change state");
+        tracing::info!(%who, method = %request.method(), path = request.uri().path(), "a page of another site tried to change state");
         return Err(Error::forbidden(CROSS_SITE));
     }
     Ok(next.run(request).await)

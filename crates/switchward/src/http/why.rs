@@ -4,15 +4,15 @@ use super::extract::{Json, Place};
 use super::{Error, blocking};
 use crate::app::App;
 use crate::clock;
-use crate::config::duration::{format_go, format_short};
+use crate::config::duration::format_go;
 use axum::extract::State;
-use guard::ban::span;
 use guard::engine::{Explanation, RuleRecord};
 use guard::{Allowed, Ban, Target, Time};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod words;
 
 /// All that is known of an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,7 +187,7 @@ fn tell(app: &App, ip: String, known: &Explanation, now: Time) -> Why {
         counted: known.counted.iter().map(RuleAccount::of).collect(),
         text: String::new(),
     };
-    account.text = words(&account, known, now);
+    account.text = words::words(&account, known, now);
     account
 }
 
@@ -273,118 +273,4 @@ impl RuleAccount {
             user_agents: record.agents.clone(),
         }
     }
-}
-
-/// The account for a person.
-fn words(account: &Why, known: &Explanation, now: Time) -> String {
-    let mut text = format!(
-        "{}{}: ",
-        account.ip,
-        if account.source == account.ip {
-            String::new()
-        } else {
-            format!(" (counted as {})", account.source)
-        }
-    );
-    text += match account.standing {
-        Standing::Banned => "banned",
-        Standing::PortBanned => "not banned as a whole; single ports of it are",
-        Standing::OutOfReach => "never banned",
-        Standing::Allowed => "on the allow-list",
-        Standing::Registered => "not banned, phones are registered from it",
-        Standing::Watched => "not banned, watched",
-        Standing::Unknown => "not banned; nothing is known of it",
-    };
-    for ban in known.ban.iter().chain(&known.ports) {
-        tell_ban(&mut text, ban, account, now);
-    }
-    if let Some(net) = &account.out_of_reach {
-        _ = write!(text, "\n  out of reach: in {net}, which is trusted, an operator's or the host's own");
-    }
-    if let Some(entry) = &known.allowed {
-        tell_allowed(&mut text, entry, now);
-    }
-    if known.phones > 0 {
-        _ = write!(
-            text,
-            "\n  registered: {} phone{}",
-            known.phones,
-            if known.phones == 1 { "" } else { "s" }
-        );
-    }
-    for counted in &known.counted {
-        tell_counted(&mut text, counted, now);
-    }
-    text
-}
-
-fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
-    let scope = match ban.scope {
-        guard::Scope::All => "all packets",
-        guard::Scope::Sip => "packets to the SIP ports",
-    };
-    _ = write!(text, "\n  ban of {}, {scope}: {}", ban.target, ban.reason.text);
-    _ = match ban.origin.is_operator() {
-        true => write!(text, "\n    by {}", ban.origin),
-        false => write!(
-            text,
-            "\n    by rule {} on {} evidence, {} counted{}",
-            ban.reason.rule,
-            ban.reason.evidence,
-            ban.reason.count,
-            if ban.reason.switch.is_empty() {
-                String::new()
-            } else {
-                format!(", seen by {}", ban.reason.switch)
-            }
-        ),
-    };
-    _ = write!(text, "\n    since {}", ago(ban.since, now));
-    _ = match ban.until {
-        Some(until) => {
-            write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now)))
-        }
-        None => write!(text, ", for good"),
-    };
-    if let Some(reason) = &account.unenforced {
-        _ = write!(text, "\n    NOT dropped in the kernel: {reason}");
-    }
-}
-
-fn tell_allowed(text: &mut String, entry: &Allowed, now: Time) {
-    _ = write!(text, "\n  allowed: {} by {} since {}", entry.target, entry.origin, ago(entry.added, now));
-    _ = match entry.until {
-        Some(until) => {
-            write!(text, ", until {} ({} left)", clock::rfc3339(Some(until)), span(until.since(now)))
-        }
-        None => write!(text, ", for good"),
-    };
-    let account = match (entry.user.as_str(), entry.domain.as_str()) {
-        ("", "") => return,
-        (user, "") => user.to_owned(),
-        ("", domain) => format!("of {domain}"),
-        (user, domain) => format!("{user}@{domain}"),
-    };
-    _ = write!(text, "\n    as {account}, last seen {}", ago(entry.last_seen, now));
-}
-
-fn tell_counted(text: &mut String, counted: &RuleRecord, now: Time) {
-    let RuleRecord { rule, what, threshold, window, record } = counted;
-    let (count, window) = (record.count, format_short(*window));
-    _ = write!(
-        text,
-        "\n  rule {rule}: {count} {what}, fires at {threshold} within {window}; last {}",
-        ago(record.last, now)
-    );
-    for (label, list) in
-        [("accounts", &record.users), ("domains", &record.domains), ("user agents", &record.agents)]
-    {
-        if !list.is_empty() {
-            _ = write!(text, "\n    {label} {}", list.join(", "));
-        }
-    }
-}
-
-fn ago(time: Time, now: Time) -> String {
-    format!("{} ({} ago)", clock::rfc3339(Some(time)), span(now.since(time)))
 }

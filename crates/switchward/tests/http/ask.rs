@@ -116,10 +116,12 @@ async fn status_tells_at_a_glance_what_is_wrong() {
     said(&daemon, "ban 203.0.113.5").await;
     let page = said(&daemon, "status").await;
     assert!(page.contains("1 in the ledger, 1 in the kernel (nftables)"), "{page}");
-    daemon.app.guard.ledger().restore(Vec::new(), Vec::new(), Vec::new(), switchward::clock::now());
     for word in ["MISSING", "DEGRADED", "PROBLEM", "ENFORCED"] {
         assert!(!page.contains(word), "{page}");
     }
+    daemon.restore_ban("203.0.113.77");
+    let page = said(&daemon, "status").await;
+    assert!(page.contains("2 in the ledger, 1 in the kernel (nftables); 1 MISSING"), "{page}");
 }
 
 #[tokio::test]

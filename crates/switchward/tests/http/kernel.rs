@@ -2,6 +2,7 @@
 
 use crate::support::{Daemon, Kernel, fields};
 use serde_json::json;
+use switchward::config::FirewallMode;
 
 #[tokio::test]
 async fn the_kernels_own_list_is_shown() {
@@ -30,7 +31,7 @@ async fn the_kernels_own_list_is_shown() {
     daemon.delete("/security/blacklist/203.0.113.5").await.ok();
     assert_eq!(daemon.get("/security/iptables").await.ok()["count"], 3);
     // The ledger knows one that never went to the kernel: the answer does not invent it.
-    daemon.app.guard.ledger().restore(vec![ban("203.0.113.77")], vec![], vec![], switchward::clock::now());
+    daemon.restore_ban("203.0.113.77");
     assert_eq!(daemon.get("/security/iptables").await.ok()["count"], 3);
     assert_eq!(daemon.get("/security/blacklist").await.ok().as_object().unwrap().len(), 4);
 }
@@ -51,14 +52,17 @@ async fn without_a_firewall_the_answer_is_an_error() {
     assert!(error.contains("no firewall in this test"), "{error}");
 }
 
-fn ban(ip: &str) -> guard::Ban {
-    let now = switchward::clock::now();
-    guard::Ban {
-        target: ip.parse().unwrap(),
-        scope: guard::Scope::All,
-        since: now,
-        until: None,
-        origin: guard::Origin::Guard,
-        reason: guard::Reason::operator("test", now),
+#[tokio::test]
+async fn the_classic_mode_names_its_chain_and_counts_bans_not_elements() {
+    let daemon = Daemon::with(Kernel::Real, |config| config.firewall.mode = FirewallMode::Ipset).await;
+    for target in ["203.0.113.5", "203.0.113.8:5062", "2001:db8::1"] {
+        daemon.post("/security/blacklist", &json!({"ip": target})).await.ok();
     }
+    let answer = daemon.get("/security/iptables").await.ok();
+    let held = json!(["203.0.113.5", "2001:db8::/64", "203.0.113.8:5062"]);
+    let wanted = json!({"chain": "INPUT", "ipset": "freeswitch-security", "blockedIps": held, "count": 3});
+    assert_eq!(answer, wanted);
+    let firewall = daemon.get("/security/overview").await.ok()["firewall"].clone();
+    assert_eq!((&firewall["backend"], &firewall["mode"]), (&json!("ipset"), &json!("ipset")));
+    assert_eq!((&firewall["bansInKernel"], &firewall["toldByKernel"]), (&json!(3), &json!(true)));
 }

@@ -64,6 +64,23 @@ async fn a_body_over_a_mebibyte_is_413_and_one_of_a_mebibyte_is_read() {
 }
 
 #[tokio::test]
+async fn a_long_body_of_unknown_length_is_413() {
+    let daemon = Daemon::start().await;
+    let mut stream = TcpStream::connect(daemon.address).await.unwrap();
+    let head = "POST /security/blacklist HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    for _ in 0..20 {
+        if stream.write_all(chunk.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    let mut answer = vec![0; 12];
+    within(stream.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"HTTP/1.1 413");
+}
+
+#[tokio::test]
 async fn unknown_paths_are_404() {
     let daemon = Daemon::start().await;
     for path in [

@@ -106,6 +106,20 @@ impl Daemon {
         }
     }
 
+    /// Puts a ban into the ledger of which the kernel hears nothing.
+    pub(crate) fn restore_ban(&self, ip: &str) {
+        let now = clock::now();
+        let ban = guard::Ban {
+            target: ip.parse().unwrap(),
+            scope: guard::Scope::All,
+            since: now,
+            until: None,
+            origin: guard::Origin::Guard,
+            reason: guard::Reason::operator("test", now),
+        };
+        self.app.guard.ledger().restore(vec![ban], Vec::new(), Vec::new(), now);
+    }
+
     /// The guard sees something from `ip`.
     pub(crate) fn observe(&self, ip: &str, what: What<'_>) {
         let seen = Observation {

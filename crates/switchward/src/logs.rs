@@ -48,7 +48,12 @@ pub fn init(level: LogLevel, format: LogFormat, under_systemd: bool) -> Level {
     let started = match (journal, format) {
         (Some(journal), _) => registry.with(journal.boxed()).try_init(),
         (None, LogFormat::Json) => {
-            let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr);
+            // Without the module's name: under "target" it would hide whom a line is about.
+            let json = tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_target(false)
+                .with_writer(std::io::stderr);
             registry.with(json.boxed()).try_init()
         }
         (None, _) => {

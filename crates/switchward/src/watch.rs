@@ -200,7 +200,8 @@ fn carry_out(app: &Arc<App>, switch: &Arc<Switch>, verdict: Verdict, now: Time) 
 
 /// Ends a call; a bare `uuid_kill` would not be taken, so it goes as `api uuid_kill UUID CAUSE`, and the answer is checked.
 async fn hang_up(switch: Arc<Switch>, call: String, cause: &'static str) {
-    // With inbound-use-callid-as-uuid the caller chooses the name of his call.
+    // With inbound-use-callid-as-uuid the caller chooses the name of his call; in the event it is encoded.
+    let call = decoded(&call);
     let is_name = !call.is_empty() && call.len() <= 256 && call.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
     if !is_name {
         tracing::warn!(switch = switch.name, "a call has a name that cannot be a command's argument; it is not hung up");
@@ -208,10 +209,20 @@ async fn hang_up(switch: Arc<Switch>, call: String, cause: &'static str) {
     }
     match switch.commands.api(&format!("uuid_kill {call} {cause}"), HANG_UP_WITHIN).await {
         Ok(answer) if answer.starts_with(b"+OK") => tracing::info!(switch = switch.name, call, "hung up"),
+        Ok(answer) if answer.starts_with(b"-ERR No such channel") => {
+            tracing::info!(switch = switch.name, call, "the call to be hung up has ended by itself");
+        }
         Ok(answer) => {
-            let answer = guard::printable(&answer[..answer.len().min(200)]);
+            let answer = guard::printable(answer[..answer.len().min(200)].trim_ascii_end());
             tracing::warn!(switch = switch.name, call, answer, "the switch did not hang up");
         }
         Err(error) => tracing::warn!(switch = switch.name, call, %error, "could not hang up"),
     }
+}
+
+/// Without percent-encoding; what is no UTF-8 then has characters that no name may have.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    esl::percent::decode_into(text.as_bytes(), &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
 }

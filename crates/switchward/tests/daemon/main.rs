@@ -9,10 +9,17 @@
 )]
 
 mod crash;
+mod disk;
 mod flood;
+mod hang_up;
 mod kernel;
+mod logs;
+mod privilege;
+mod registered;
 mod reload;
+mod secrets;
 mod stop;
 mod support;
+mod switches;
 mod tamper;
 mod trouble;

@@ -61,6 +61,12 @@ impl Stage {
         self.runtime.spawn(what)
     }
 
+    /// Lets a SIP client do something to a switch; what follows from it follows.
+    pub(crate) fn act(&self, switch: &SimSwitch, step: &simswitch::Step) {
+        let _runtime = self.runtime.enter();
+        switch.act(step);
+    }
+
     /// A switch at [`SWITCH`] without a HEARTBEAT of its own, so that every event is the test's.
     pub(crate) fn switch(&self) -> SimSwitch {
         self.switch_at(SWITCH)
@@ -112,8 +118,15 @@ impl Stage {
 
     /// The program with these arguments, in the stage's folder, free of the environment's own settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_switchward"));
-        command.args(arguments).current_dir(self.folder()).stdin(Stdio::null()).env_clear();
+        self.command_by("", env!("CARGO_BIN_EXE_switchward"), arguments)
+    }
+
+    /// The same started by another program: `by` with its own arguments, a program, and its arguments.
+    pub(crate) fn command_by(&self, by: &str, program: &str, arguments: &[&str]) -> Command {
+        let mut words = by.split_whitespace().chain([program]).chain(arguments.iter().copied());
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
+        command.current_dir(self.folder()).stdin(Stdio::null()).env_clear();
         // The classic mode calls iptables.
         command.env("PATH", std::env::var_os("PATH").unwrap());
         command
@@ -156,9 +169,12 @@ impl Stage {
 
     /// Starts the daemon with the configuration as it is, and waits for nothing.
     pub(crate) fn launch(&self) -> Daemon {
-        Daemon::spawn(self.command(&["run", "--config", "switchward.toml"]))
+        Daemon::spawn(self.command(&RUN))
     }
 }
+
+/// Arguments that run the daemon with the stage's configuration.
+pub(crate) const RUN: [&str; 3] = ["run", "--config", "switchward.toml"];
 
 /// What nearly every test wants: quick reconnects, no rule that is not asked for, and every peer's address as it is.
 const USUAL: &str = "\

@@ -1,6 +1,6 @@
 //! A switch that is not there or does not want us, a port that is taken, a configuration with a mistake.
 
-use crate::support::{DEADLINE, Daemon, Stage, eventually, traffic};
+use crate::support::{DEADLINE, Daemon, RUN, Stage, eventually, traffic};
 use std::net::TcpListener;
 
 /// What the status says about the first switch.
@@ -121,7 +121,7 @@ fn a_port_in_use_is_told_with_the_mend() {
     let stage = Stage::new();
     let _taken = TcpListener::bind("127.0.0.1:8088").unwrap();
     stage.configure("");
-    let said = stage.run(&["run", "--config", "switchward.toml"]).with(69);
+    let said = stage.run(&RUN).with(69);
     assert!(said.contains("cannot listen at 127.0.0.1:8088") && said.contains("server.port"), "{said}");
     assert!(
         !crate::support::witness::has_table(),
@@ -136,7 +136,7 @@ fn a_mistake_in_the_configuration_stops_the_start_with_file_line_and_key() {
     let line =
         std::fs::read_to_string(&path).unwrap().lines().position(|line| line.contains("trusted")).unwrap()
             + 1;
-    let said = stage.run(&["run", "--config", "switchward.toml"]).with(64);
+    let said = stage.run(&RUN).with(64);
     assert!(
         said.contains(&format!("switchward.toml:{line}:")) && said.contains("security.trusted_networks"),
         "{said}"
@@ -148,7 +148,7 @@ fn a_store_that_cannot_be_opened_stops_the_start() {
     let stage = Stage::new();
     stage.file("a-file", "");
     stage.configure("store.path = \"a-file/switchward.db\"");
-    let said = stage.run(&["run", "--config", "switchward.toml"]).with(69);
+    let said = stage.run(&RUN).with(69);
     assert!(said.contains("a-file/switchward.db") && said.contains("store.path"), "{said}");
 }
 

@@ -60,11 +60,46 @@ pub(crate) fn heartbeat(switch: &SimSwitch) -> Vec<Event> {
     effects.events
 }
 
+/// The events of a call that is challenged and given up ten seconds later, all at once.
+pub(crate) fn abandoned_call(switch: &SimSwitch, source: &str) -> Vec<Event> {
+    switch.world().set_sessions_per_second(u64::MAX);
+    let mut effects = Effects::default();
+    switch.world().act(now(), &step(source, call("9196", Credentials::None)), &mut effects);
+    for (_, later) in std::mem::take(&mut effects.later) {
+        switch.world().later(now(), &later, &mut effects);
+    }
+    effects.events
+}
+
+/// The CHANNEL_CREATE of a call whose name on the switch is this (as it stands in the event).
+pub(crate) fn call_named(switch: &SimSwitch, source: &str, name: &str) -> Event {
+    let events = act(switch, source, call("9196", Credentials::Fresh));
+    let is_create = |event: &&Event| {
+        event.view().header("Event-Name").is_some_and(|name| name.raw() == b"CHANNEL_CREATE")
+    };
+    let create = events.iter().find(is_create).unwrap();
+    let own = String::from_utf8(create.view().header("Unique-ID").unwrap().raw().to_vec()).unwrap();
+    let text = String::from_utf8(create.plain().to_vec()).unwrap();
+    Event::from_plain(text.replace(&own, name).into_bytes()).unwrap()
+}
+
 /// A step of a SIP client at this address (port 5060 when none is named).
 pub(crate) fn step(source: &str, action: Action) -> Step {
     let source =
         source.parse::<SocketAddr>().unwrap_or_else(|_| SocketAddr::new(source.parse().unwrap(), 5060));
     Step { actor: ActorId(0), source, action }
+}
+
+/// A call that rings for a minute and is talked for another.
+pub(crate) fn call(number: &str, credentials: Credentials) -> Action {
+    let minute = Duration::from_secs(60);
+    Action::Call {
+        client: client(VICTIM),
+        number: number.into(),
+        credentials,
+        ring: minute,
+        talk: Some(minute),
+    }
 }
 
 /// Somebody who calls himself `user`.

@@ -58,8 +58,26 @@ pub(super) fn page(overview: &Overview, now: Time) -> String {
             grouped(counts.alerts),
         ),
     );
+    for shortage in shortages(overview) {
+        page.line("engine", shortage);
+    }
     page.line("log", overview.log_level.clone());
     page.0
+}
+
+/// What was forgotten or not done because a table was full.
+fn shortages(overview: &Overview) -> Vec<String> {
+    let mut shortages = Vec::new();
+    for (count, what, key) in [
+        (overview.engine.windows_evicted, "live windows had to go", "guard.max_sources"),
+        (overview.engine.registrations_refused, "registrations were not kept", "guard.max_registrations"),
+        (overview.counts.ledger_full, "bans were not made", "firewall.max_elements"),
+    ] {
+        if count > 0 {
+            shortages.push(format!("FULL: {} {what}; raise {key}", grouped(count)));
+        }
+    }
+    shortages
 }
 
 /// Lines with a heading each; a heading that repeats is left out.

@@ -125,6 +125,27 @@ async fn status_tells_at_a_glance_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn status_tells_which_table_was_too_small() {
+    let daemon = Daemon::with(Kernel::None, |config| {
+        config.guard.max_sources = 1;
+        config.firewall.max_elements = 1;
+    })
+    .await;
+    daemon.refuse("203.0.113.1", "1000", 5);
+    daemon.refuse("203.0.113.2", "1000", 5);
+    for n in 0..250 {
+        daemon.refuse(&format!("198.18.0.{n}"), "1000", 1);
+    }
+    let page = said(&daemon, &format!("status --url {}", daemon.url())).await;
+    for words in [
+        "live windows had to go; raise guard.max_sources",
+        "1 bans were not made; raise firewall.max_elements",
+    ] {
+        assert!(page.contains(words), "{words} is not in:\n{page}");
+    }
+}
+
+#[tokio::test]
 async fn failures_have_their_exit_codes() {
     let daemon = Daemon::with(Kernel::None, |config| {
         config.security.chandaemon.allowed_api_ips = vec!["127.0.0.9/32".parse().unwrap()];

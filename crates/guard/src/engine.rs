@@ -297,13 +297,14 @@ impl Guard {
             shard.tallies.sweep(Tick::of(seen.now), SWEEP, &compiled.spans);
             let registered = shard.standings.phones(seen.source, seen.now) > 0;
             let known = registered || self.ledger.allowed(seen.ip, seen.now).is_some();
+            let strike = shard.names.strike(seen);
             for (index, rule) in compiled
                 .rules
                 .iter()
                 .enumerate()
                 .filter(|(_, rule)| rule.enabled && signals.contains(&rule.signal))
             {
-                if let Some(evidence) = shard.count(&compiled, index, rule, seen, known) {
+                if let Some(evidence) = shard.count(&compiled, index, rule, seen, strike, known) {
                     _ = fired.try_push((index, evidence));
                 }
             }
@@ -474,6 +475,15 @@ impl Seen<'_> {
     }
 }
 
+impl Names {
+    /// An observation as a strike: its names are kept.
+    fn strike(&mut self, seen: &Seen<'_>) -> Strike {
+        let Observation { evidence, user, domain, agent, .. } = *seen.seen;
+        let [user, domain, agent] = [user, domain, agent].map(|name| self.intern(name));
+        Strike { at: seen.now, evidence, user, domain, agent }
+    }
+}
+
 impl Shard {
     /// Counts a strike under a rule; its evidence when the rule fires.
     ///
@@ -484,6 +494,7 @@ impl Shard {
         index: usize,
         rule: &Rule,
         seen: &Seen<'_>,
+        strike: Strike,
         known: bool,
     ) -> Option<Evidence> {
         let applies = match rule.applies {
@@ -496,10 +507,8 @@ impl Shard {
             return None;
         }
         let key = seen.key(index as u8, rule.subject);
-        let Observation { evidence, user, domain, agent, .. } = *seen.seen;
-        let strike = Strike { at: seen.now, evidence, user, domain, agent };
         let measure = compiled.measure(index);
-        let count = self.tallies.strike(key, measure, &strike, &mut self.names, &compiled.spans);
+        let count = self.tallies.strike(key, measure, strike, &compiled.spans);
         if !applies || count < rule.limit.threshold {
             return None;
         }

@@ -129,8 +129,8 @@ enum List {
 struct Inner {
     bans: HashMap<Target, HeldBan, RandomState>,
     ban_nets: JointPrefixMap<IpNet, ()>,
-    /// How many port bans there are, so that addresses without any skip the look-up.
-    ban_ports: usize,
+    /// The port bans of each source that has any.
+    ban_ports: HashMap<Source, Vec<Target>, RandomState>,
     allows: HashMap<Target, HeldAllow, RandomState>,
     allow_nets: JointPrefixMap<IpNet, ()>,
     expiry: BTreeSet<(Time, List, Target)>,
@@ -150,7 +150,7 @@ impl Ledger {
         let inner = Inner {
             bans: HashMap::with_hasher(hasher.clone()),
             ban_nets: JointPrefixMap::new(),
-            ban_ports: 0,
+            ban_ports: HashMap::with_hasher(hasher.clone()),
             allows: HashMap::with_hasher(hasher),
             allow_nets: JointPrefixMap::new(),
             expiry: BTreeSet::new(),
@@ -209,7 +209,7 @@ impl Ledger {
     pub fn lift_within(&self, net: &IpNet, by: &Origin) -> Vec<Arc<Ban>> {
         let mut inner = self.inner.write();
         let targets: Vec<Target> = match Target::net(*net) {
-            host @ Target::Host(_) if inner.ban_ports == 0 => vec![host],
+            host @ Target::Host(source) => inner.ports_of(source).chain([host]).collect(),
             _ => inner.bans.keys().filter(|target| net.contains(&target.covers())).copied().collect(),
         };
         let lifted: Vec<Arc<Ban>> = targets.into_iter().filter_map(|target| inner.take_ban(target)).collect();
@@ -226,6 +226,13 @@ impl Ledger {
 
     pub(crate) fn standing(&self, ip: IpAddr, port: u16, now: Time) -> Option<Standing> {
         self.inner.read().standing(ip, port, now)
+    }
+
+    /// The bans of single ports of a source.
+    pub fn port_bans(&self, source: Source, now: Time) -> Vec<Arc<Ban>> {
+        let inner = self.inner.read();
+        let held = inner.ports_of(source).filter_map(|target| inner.bans.get(&target));
+        held.map(|held| held.ban.clone()).filter(|ban| ban.stands(now)).collect()
     }
 
     /// A network ban that covers all of `target` and is not its own.
@@ -443,7 +450,8 @@ impl Inner {
             let held = self.bans.get(&target).filter(|held| held.ban.stands(now))?;
             Some(Standing { ban: held.ban.clone(), reported: held.reported.clone() })
         };
-        let by_port = || (self.ban_ports > 0 && port != 0).then(|| found(Target::port(ip, port))).flatten();
+        let by_port =
+            || (port != 0 && !self.ban_ports.is_empty()).then(|| found(Target::port(ip, port))).flatten();
         let by_net = || {
             if self.ban_nets.is_empty() {
                 return None;
@@ -453,12 +461,16 @@ impl Inner {
         found(Target::host(ip)).or_else(by_port).or_else(by_net)
     }
 
+    fn ports_of(&self, source: Source) -> impl Iterator<Item = Target> + '_ {
+        self.ban_ports.get(&source).into_iter().flatten().copied()
+    }
+
     fn put_ban(&mut self, ban: Arc<Ban>) {
         let target = ban.target;
         self.take_ban(target);
         match target {
             Target::Net(net) => _ = self.ban_nets.insert(net, ()),
-            Target::Port(..) => self.ban_ports += 1,
+            Target::Port(ip, _) => self.ban_ports.entry(Source::of(ip)).or_default().push(target),
             Target::Host(_) => {}
         }
         if let Some(until) = ban.until {
@@ -471,7 +483,15 @@ impl Inner {
         let held = self.bans.remove(&target)?;
         match target {
             Target::Net(net) => _ = self.ban_nets.remove(&net),
-            Target::Port(..) => self.ban_ports -= 1,
+            Target::Port(ip, _) => {
+                let source = Source::of(ip);
+                if let Some(ports) = self.ban_ports.get_mut(&source) {
+                    ports.retain(|other| *other != target);
+                    if ports.is_empty() {
+                        self.ban_ports.remove(&source);
+                    }
+                }
+            }
             Target::Host(_) => {}
         }
         if let Some(until) = held.ban.until {

@@ -11,6 +11,7 @@ use crate::time::Time;
 use crate::window::{ChunkPool, Stamp, Tick, Window};
 use ahash::RandomState;
 use hashbrown::HashTable;
+use std::cmp::Reverse;
 
 /// Whom a window belongs to: a source, or one port of a source (0 when the whole source is meant).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,12 +49,13 @@ struct Entry {
 }
 
 /// What an observation adds to a window.
-pub(crate) struct Strike<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct Strike {
     pub(crate) at: Time,
     pub(crate) evidence: Evidence,
-    pub(crate) user: &'a [u8],
-    pub(crate) domain: &'a [u8],
-    pub(crate) agent: &'a [u8],
+    pub(crate) user: NameId,
+    pub(crate) domain: NameId,
+    pub(crate) agent: NameId,
 }
 
 /// How a rule counts: its window in ticks and how many strikes are kept.
@@ -92,8 +94,13 @@ pub(crate) struct Tallies {
     evicted: u64,
 }
 
+/// What it costs to forget an entry: whether it is live, its strikes, and the newer the dearer.
+type Price = (bool, u32, Reverse<u32>);
+
 /// How many entries the search for a victim looks at.
 const LOOK_AT: usize = 8;
+/// The least capacity: a source's own windows must not push one another out.
+const SMALLEST: usize = 8 * LOOK_AT;
 
 impl Tallies {
     pub(crate) fn new(capacity: usize, hasher: RandomState) -> Tallies {
@@ -103,21 +110,14 @@ impl Tallies {
             index: HashTable::new(),
             chunks: ChunkPool::default(),
             hand: 0,
-            capacity: capacity.max(LOOK_AT),
+            capacity: capacity.max(SMALLEST),
             hasher,
             evicted: 0,
         }
     }
 
     /// Adds a strike and tells how many are in the window now.
-    pub(crate) fn strike(
-        &mut self,
-        key: Key,
-        measure: Measure,
-        strike: &Strike<'_>,
-        names: &mut Names,
-        spans: &[u32],
-    ) -> u32 {
+    pub(crate) fn strike(&mut self, key: Key, measure: Measure, strike: Strike, spans: &[u32]) -> u32 {
         let now = Tick::of(strike.at);
         let slot = match self.find(key) {
             Some(slot) => slot,
@@ -133,9 +133,9 @@ impl Tallies {
         }
         entry.window.push(&mut self.chunks, Stamp::new(now, strike.evidence), measure.keep);
         entry.total = entry.total.saturating_add(1);
-        remember(&mut entry.users, names.intern(strike.user));
-        remember(&mut entry.domains, names.intern(strike.domain));
-        remember(&mut entry.agents, names.intern(strike.agent));
+        remember(&mut entry.users, strike.user);
+        remember(&mut entry.domains, strike.domain);
+        remember(&mut entry.agents, strike.agent);
         entry.window.len()
     }
 
@@ -174,7 +174,7 @@ impl Tallies {
 
     /// Throws out the cheapest of the next few entries.
     fn evict(&mut self, now: Tick, spans: &[u32]) {
-        let mut victim: Option<(u32, (bool, u32))> = None;
+        let mut victim: Option<(u32, Price)> = None;
         let mut looked = 0;
         while looked < LOOK_AT {
             self.hand = (self.hand + 1) % self.entries.len();
@@ -183,13 +183,13 @@ impl Tallies {
                 continue;
             }
             looked += 1;
-            let price =
-                (entry.window.is_live(&self.chunks, now, span_of(spans, entry.key)), entry.window.len());
+            let is_live = entry.window.is_live(&self.chunks, now, span_of(spans, entry.key));
+            let price = (is_live, entry.window.len(), Reverse(entry.window.age(&self.chunks, now)));
             if victim.is_none_or(|(_, lowest)| price < lowest) {
                 victim = Some((self.hand as u32, price));
             }
         }
-        if let Some((slot, (live, _))) = victim {
+        if let Some((slot, (live, ..))) = victim {
             self.evicted += u64::from(live);
             self.remove(slot);
         }
@@ -314,19 +314,13 @@ mod tests {
     const SPANS: [u32; 1] = [60_000];
     const MEASURE: Measure = Measure { span: SPANS[0], keep: 5 };
 
-    fn table(capacity: usize) -> (Tallies, Names) {
-        let hasher = RandomState::with_seeds(1, 2, 3, 4);
-        (Tallies::new(capacity, hasher.clone()), Names::new(100, hasher))
+    fn table(capacity: usize) -> Tallies {
+        Tallies::new(capacity, RandomState::with_seeds(1, 2, 3, 4))
     }
 
-    fn strike(at: u64) -> Strike<'static> {
-        Strike {
-            at: Time::from_secs(at),
-            evidence: Evidence::Likely,
-            user: b"1000",
-            domain: b"pbx.example",
-            agent: b"x",
-        }
+    fn strike(at: u64) -> Strike {
+        let none = NameId::NONE;
+        Strike { at: Time::from_secs(at), evidence: Evidence::Likely, user: none, domain: none, agent: none }
     }
 
     fn key(n: u32) -> Key {
@@ -335,24 +329,40 @@ mod tests {
 
     #[test]
     fn the_table_never_outgrows_its_cap_and_keeps_the_busiest() {
-        let (mut tallies, mut names) = table(1000);
+        let mut tallies = table(1000);
         for second in 0..4 {
-            tallies.strike(key(7), MEASURE, &strike(1000 + second), &mut names, &SPANS);
+            tallies.strike(key(7), MEASURE, strike(1000 + second), &SPANS);
         }
         for n in 100..200_000 {
-            tallies.strike(key(n), MEASURE, &strike(1010), &mut names, &SPANS);
+            tallies.strike(key(n), MEASURE, strike(1010), &SPANS);
             assert!(tallies.len() <= 1000);
         }
-        assert_eq!(tallies.strike(key(7), MEASURE, &strike(1011), &mut names, &SPANS), 5);
+        assert_eq!(tallies.strike(key(7), MEASURE, strike(1011), &SPANS), 5);
         assert!(tallies.evicted() > 100_000);
         assert!(tallies.bytes() < 400_000, "{}", tallies.bytes());
     }
 
     #[test]
+    fn among_equals_the_oldest_goes_so_that_a_newcomer_can_reach_the_threshold() {
+        let mut tallies = table(64);
+        for n in 100..10_000 {
+            tallies.strike(key(n), MEASURE, strike(1000 + u64::from(n) / 100), &SPANS);
+        }
+        // Five strikes of a newcomer, with a few others between each of them.
+        let reached = (0..5).map(|round| {
+            for n in 0..6 {
+                tallies.strike(key(20_000 + round * 10 + n), MEASURE, strike(2000), &SPANS);
+            }
+            tallies.strike(key(7), MEASURE, strike(2000), &SPANS)
+        });
+        assert_eq!(reached.collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
     fn a_sweep_forgets_what_has_run_out() {
-        let (mut tallies, mut names) = table(1000);
+        let mut tallies = table(1000);
         for n in 0..500 {
-            tallies.strike(key(n), MEASURE, &strike(1000), &mut names, &SPANS);
+            tallies.strike(key(n), MEASURE, strike(1000), &SPANS);
         }
         tallies.sweep(Tick::of(Time::from_secs(1599)), 500, &SPANS);
         assert_eq!(tallies.len(), 500);

@@ -229,6 +229,11 @@ impl Window {
         self.last(pool).is_some_and(|newest| now.since(newest.tick()) < span)
     }
 
+    /// Ticks since the newest strike; for an empty window more than any.
+    pub(crate) fn age(&self, pool: &ChunkPool, now: Tick) -> u32 {
+        self.last(pool).map_or(u32::MAX, |newest| now.since(newest.tick()))
+    }
+
     fn last(&self, pool: &ChunkPool) -> Option<Stamp> {
         match (self.len, self.head) {
             (0, _) => None,

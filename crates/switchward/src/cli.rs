@@ -124,11 +124,14 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 
 /// Where the daemon of this configuration listens; the default when there is none.
 fn address(path: Option<&Path>) -> String {
-    let config = find(path).and_then(|path| load(&path).ok()).map_or_else(Config::default, |loaded| loaded.config);
+    let config =
+        find(path).and_then(|path| load(&path).ok()).map_or_else(Config::default, |loaded| loaded.config);
     let host = match config.server.host.as_str() {
         "0.0.0.0" => "127.0.0.1",
         "::" | "[::]" => "[::1]",
-        host if host.contains(':') && !host.starts_with('[') => return format!("http://[{host}]:{}", config.server.port),
+        host if host.contains(':') && !host.starts_with('[') => {
+            return format!("http://[{host}]:{}", config.server.port);
+        }
         host => host,
     };
     format!("http://{host}:{}", config.server.port)
@@ -156,7 +159,12 @@ fn check(path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
             }
             let switches = loaded.config.switches.len();
             let plural = if switches == 1 { "" } else { "es" };
-            writeln!(out, "{} is good: {switches} switch{plural}, {} warning(s)", path.display(), loaded.warnings.len())?;
+            writeln!(
+                out,
+                "{} is good: {switches} switch{plural}, {} warning(s)",
+                path.display(),
+                loaded.warnings.len()
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
@@ -169,7 +177,12 @@ fn check(path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 fn init(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     match config::write_default(path) {
         Ok(()) => {
-            writeln!(out, "wrote {}; set security.esl_password, then: switchward run --config {}", path.display(), path.display())?;
+            writeln!(
+                out,
+                "wrote {}; set security.esl_password, then: switchward run --config {}",
+                path.display(),
+                path.display()
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

@@ -28,7 +28,9 @@ use tokio::task::JoinHandle;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The HTTP listener cannot be bound.
-    #[error("cannot listen at {address}: {error}; is another switchward running there? set server.host and server.port")]
+    #[error(
+        "cannot listen at {address}: {error}; is another switchward running there? set server.host and server.port"
+    )]
     Listen {
         /// Host and port.
         address: String,
@@ -39,8 +41,13 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] crate::store::OpenError),
     /// The kernel's sets cannot be made.
-    #[error("bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false")]
+    #[error(
+        "bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false"
+    )]
     Firewall(#[from] netfilter::Error),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}; raise the limit of tasks (TasksMax, ulimit -u)")]
+    Thread(std::io::Error),
     /// A network namespace cannot be made.
     #[error("a network namespace of our own cannot be made: {0}; that needs root")]
     Namespace(std::io::Error),
@@ -87,7 +94,9 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     if let Some((store, kept)) = open_store(&config, options.store.as_deref())? {
         restore(&guard, kept);
         let weak = Arc::downgrade(&guard);
-        store.mirror(Box::new(move || weak.upgrade().map_or_else(Kept::default, |guard| mirror::whole(&guard))));
+        store.mirror(Box::new(move || {
+            weak.upgrade().map_or_else(Kept::default, |guard| mirror::whole(&guard))
+        }));
         mirror.follow_with_store(store);
     }
     let (unenforced, namespace) = if options.private_network {
@@ -96,7 +105,8 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         (open_firewall(&config, &own, &guard, &mirror)?, None)
     };
     let switches = config.switches.iter().enumerate().map(|(number, switch)| {
-        let pool = esl::Pool::new(watch::connection(switch, config.security.reconnect_backoff), COMMAND_CONNECTIONS);
+        let pool =
+            esl::Pool::new(watch::connection(switch, config.security.reconnect_backoff), COMMAND_CONNECTIONS);
         Arc::new(Switch::new(number as u16, switch, pool, clock::now()))
     });
     let app = Arc::new(App {
@@ -110,11 +120,12 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         unenforced,
         started: clock::now(),
     });
-    let address = listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
+    let address =
+        listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
     let (stop, stopped) = signal::channel(false);
     let http = tokio::spawn(serve(app.clone(), listener, stopped.clone()));
     let ticker = tokio::spawn(tick(app.clone(), stopped));
-    let readers = if config.security.enabled { start_readers(&app, &config) } else { Vec::new() };
+    let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
     if !config.security.enabled {
         tracing::warn!("security.enabled is false: nothing is guarded, only the interface is there");
     }
@@ -135,7 +146,10 @@ impl Running {
         let dry = !self.app.is_enforcing();
         let app = self.app;
         let ended = tokio::task::spawn_blocking(move || {
-            let kernel = app.mirror.firewall().is_none_or(|writer| writer.clone().shutdown(flush, Duration::from_secs(2)));
+            let kernel = app
+                .mirror
+                .firewall()
+                .is_none_or(|writer| writer.clone().shutdown(flush, Duration::from_secs(2)));
             let disk = app.mirror.store().is_none_or(|store| store.stop(Duration::from_secs(1)));
             (kernel, disk)
         });
@@ -149,10 +163,11 @@ impl Running {
     }
 }
 
-fn start_readers(app: &Arc<App>, config: &Config) -> Vec<Reader> {
+fn start_readers(app: &Arc<App>, config: &Config) -> Result<Vec<Reader>, StartError> {
     let backoff = config.security.reconnect_backoff;
     let pairs = app.switches.iter().zip(&config.switches);
-    pairs.map(|(switch, config)| watch::start(app.clone(), switch.clone(), config, backoff)).collect()
+    let started = pairs.map(|(switch, config)| watch::start(app.clone(), switch.clone(), config, backoff));
+    started.collect::<std::io::Result<_>>().map_err(StartError::Thread)
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, StartError> {
@@ -207,7 +222,12 @@ fn restore(guard: &Guard, kept: Kept) {
 }
 
 /// Opens the firewall and brings it in line with the ledger. Tells why bans are not enforced, where that is tolerated.
-fn open_firewall(config: &Config, own: &[IpNet], guard: &Arc<Guard>, mirror: &Mirror) -> Result<Option<String>, StartError> {
+fn open_firewall(
+    config: &Config,
+    own: &[IpNet],
+    guard: &Arc<Guard>,
+    mirror: &Mirror,
+) -> Result<Option<String>, StartError> {
     let weak: Weak<Guard> = Arc::downgrade(guard);
     let desired = Box::new(move || weak.upgrade().map_or_else(Vec::new, |guard| mirror::desired(&guard)));
     match Writer::spawn(policy::firewall(config, own), desired) {
@@ -234,7 +254,8 @@ fn in_own_network(
 ) -> Result<(Option<String>, Option<String>), StartError> {
     std::thread::scope(|scope| {
         let opened = scope.spawn(|| {
-            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).map_err(|errno| StartError::Namespace(errno.into()))?;
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| StartError::Namespace(errno.into()))?;
             open()
         });
         let unenforced = opened.join().unwrap_or_else(|_| Err(netfilter::Error::Stopped.into()))?;
@@ -255,7 +276,11 @@ fn namespace_of_firewall() -> Option<String> {
 /// `security.trusted_networks`.
 fn own_addresses() -> Vec<IpNet> {
     match if_addrs::get_if_addrs() {
-        Ok(interfaces) => interfaces.iter().filter(|interface| interface.name != "lo").map(|interface| IpNet::from(interface.ip())).collect(),
+        Ok(interfaces) => interfaces
+            .iter()
+            .filter(|interface| interface.name != "lo")
+            .map(|interface| IpNet::from(interface.ip()))
+            .collect(),
         Err(error) => {
             tracing::warn!(%error, "the host's own addresses are not known; add them to firewall.never_ban");
             Vec::new()

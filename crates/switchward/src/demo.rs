@@ -89,12 +89,29 @@ fn is_dropped(guard: &Guard, ip: IpAddr, port: u16) -> bool {
     guard.ledger().banned(ip, port, crate::clock::now()).is_some()
 }
 
-fn introduce(settings: Settings, running: &Running, sim: &SimSwitch, out: &mut dyn Write) -> std::io::Result<()> {
+fn introduce(
+    settings: Settings,
+    running: &Running,
+    sim: &SimSwitch,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
     let url = format!("http://{}", running.address);
     writeln!(out, "A simulated FreeSWITCH at {} with healthy phones and attackers, guarded.", sim.addr())?;
-    writeln!(out, "Bans {}.\n", if settings.netns { "are real, in a network namespace of their own" } else { "are only logged (dry run)" })?;
+    writeln!(
+        out,
+        "Bans {}.\n",
+        if settings.netns {
+            "are real, in a network namespace of their own"
+        } else {
+            "are only logged (dry run)"
+        }
+    )?;
     writeln!(out, "Look, in another terminal:")?;
-    let flag = if running.address.port() == Config::default().server.port { String::new() } else { format!(" --url {url}") };
+    let flag = if running.address.port() == Config::default().server.port {
+        String::new()
+    } else {
+        format!(" --url {url}")
+    };
     writeln!(out, "  switchward status{flag}")?;
     writeln!(out, "  switchward list bans{flag}")?;
     writeln!(out, "  switchward why 198.51.100.10{flag}")?;
@@ -125,13 +142,23 @@ fn conclude(running: &Running, stats: RunStats, out: &mut dyn Write) -> std::io:
     let counts = running.app.guard.counts();
     let [forgeable, likely, proven] = counts.bans.each_ref().map(guard::counts::Count::value);
     writeln!(out, "\n{} events, {} observations.", stats.events, counts.observations.value())?;
-    writeln!(out, "{} bans: {proven} from proven, {likely} from likely, {forgeable} from forgeable evidence.", counts.all_bans())?;
-    writeln!(out, "{} steps of attackers were dropped, and {} of others (a phone with a wrong password).", stats.blocked_attackers, stats.blocked_others)
+    writeln!(
+        out,
+        "{} bans: {proven} from proven, {likely} from likely, {forgeable} from forgeable evidence.",
+        counts.all_bans()
+    )?;
+    writeln!(
+        out,
+        "{} steps of attackers were dropped, and {} of others (a phone with a wrong password).",
+        stats.blocked_attackers, stats.blocked_others
+    )
 }
 
 fn exit_code(error: &StartError) -> u8 {
     match error {
         StartError::Firewall(_) | StartError::Namespace(_) => crate::cli::EX_NOPERM,
-        StartError::Listen { .. } | StartError::Store(_) => crate::cli::EX_UNAVAILABLE,
+        StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => {
+            crate::cli::EX_UNAVAILABLE
+        }
     }
 }

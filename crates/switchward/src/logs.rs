@@ -58,7 +58,10 @@ pub fn init(level: LogLevel, format: LogFormat, under_systemd: bool) -> Level {
         }
         (None, _) => {
             let colours = std::io::stderr().is_terminal();
-            let human = tracing_subscriber::fmt::layer().with_target(false).with_ansi(colours).with_writer(std::io::stderr);
+            let human = tracing_subscriber::fmt::layer()
+                .with_target(false)
+                .with_ansi(colours)
+                .with_writer(std::io::stderr);
             registry.with(human.boxed()).try_init()
         }
     };

@@ -40,7 +40,11 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
         rates_ban: rate.auto_block_on_exceed,
         rates_bypass: rate.whitelist_bypass,
         untrusted_ban: config.guard.untrusted_block_duration,
-        untrusted: security.untrusted_networks.iter().filter_map(|text| DomainPattern::new(text).ok()).collect(),
+        untrusted: security
+            .untrusted_networks
+            .iter()
+            .filter_map(|text| DomainPattern::new(text).ok())
+            .collect(),
         forgeable_max: security.forgeable_ban_max,
         trusted: security.trusted_networks.clone(),
         protected: protected(config, own),
@@ -53,8 +57,17 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
 
 /// The addresses that must never be banned whatever happens: operators, the host itself, the switches, `never_ban`.
 fn protected(config: &Config, own: &[IpNet]) -> Vec<IpNet> {
-    let switches = config.switches.iter().filter_map(|switch| switch.host.parse::<IpAddr>().ok()).map(IpNet::from);
-    let mut nets: Vec<IpNet> = config.firewall.never_ban.iter().chain(&config.api_allowed()).chain(own).copied().chain(switches).collect();
+    let switches =
+        config.switches.iter().filter_map(|switch| switch.host.parse::<IpAddr>().ok()).map(IpNet::from);
+    let mut nets: Vec<IpNet> = config
+        .firewall
+        .never_ban
+        .iter()
+        .chain(&config.api_allowed())
+        .chain(own)
+        .copied()
+        .chain(switches)
+        .collect();
     nets.sort();
     nets.dedup();
     nets

@@ -49,7 +49,12 @@ impl FromStr for Map {
     fn from_str(text: &str) -> Result<Map, String> {
         let hint = "write FROM=TO, two networks of the same size, such as 127.0.0.0/16=198.18.0.0/16";
         let (from, to) = text.split_once('=').ok_or_else(|| format!("{text:?} has no \"=\"; {hint}"))?;
-        let net = |part: &str| part.trim().parse::<IpNet>().map(|net| net.trunc()).map_err(|_| format!("{part:?} is no network; {hint}"));
+        let net = |part: &str| {
+            part.trim()
+                .parse::<IpNet>()
+                .map(|net| net.trunc())
+                .map_err(|_| format!("{part:?} is no network; {hint}"))
+        };
         let (from, to) = (net(from)?, net(to)?);
         let same_family = matches!((from, to), (IpNet::V4(_), IpNet::V4(_)) | (IpNet::V6(_), IpNet::V6(_)));
         if !same_family || from.prefix_len() != to.prefix_len() {
@@ -143,14 +148,16 @@ impl Replay {
         let file = path.display().to_string();
         let read = |error| Error::Read { file: file.clone(), error };
         let mut source = open(path).map_err(read)?;
-        let (mut decoder, mut extractor) = (Decoder::new(Limits::default()), Extractor::new(0, &self.default_domain));
+        let (mut decoder, mut extractor) =
+            (Decoder::new(Limits::default()), Extractor::new(0, &self.default_domain));
         let (started, events, mut bytes, mut first) = (Instant::now(), self.summary.events, 0u64, true);
         loop {
             let read_now = source.read(decoder.space()).map_err(read)?;
             decoder.filled(read_now);
             bytes += read_now as u64;
             loop {
-                let frame = decoder.next().map_err(|error| Error::Broken { file: file.clone(), error, bytes })?;
+                let frame =
+                    decoder.next().map_err(|error| Error::Broken { file: file.clone(), error, bytes })?;
                 let Some(frame) = frame else { break };
                 if let Some(Ok(event)) = frame.event() {
                     self.event(event, &mut extractor, &mut first, tell);
@@ -171,7 +178,13 @@ impl Replay {
         Ok(())
     }
 
-    fn event(&mut self, event: esl::EventView<'_>, extractor: &mut Extractor, first: &mut bool, tell: &mut dyn FnMut(Line)) {
+    fn event(
+        &mut self,
+        event: esl::EventView<'_>,
+        extractor: &mut Extractor,
+        first: &mut bool,
+        tell: &mut dyn FnMut(Line),
+    ) {
         self.summary.events += 1;
         let Some(mut seen) = extractor.read(event) else { return };
         let time = event.timestamp().map_or(self.now, Time::from_micros);

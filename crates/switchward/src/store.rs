@@ -41,7 +41,9 @@ pub type Whole = Box<dyn Fn() -> Kept + Send>;
 
 /// Why the store cannot be used at all.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the store {path}: {reason}; make its directory writable for this user or set store.path")]
+#[error(
+    "cannot open the store {path}: {reason}; make its directory writable for this user or set store.path"
+)]
 pub struct OpenError {
     /// The file.
     pub path: PathBuf,
@@ -207,7 +209,8 @@ impl Writer {
             if changes.len() >= BATCH {
                 return;
             }
-            let wait = if asked.is_empty() { due.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            let wait =
+                if asked.is_empty() { due.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
             next = self.inbox.recv_timeout(wait).ok();
         }
     }

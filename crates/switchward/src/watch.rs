@@ -1,7 +1,8 @@
 //! Reads a switch: events in, judged inline, verdicts carried out.
 //!
-//! One task a switch. Events are parsed in the read buffer and judged there and then; what takes time afterwards (a hang-up, the
-//! list of registrations) goes to tasks of its own over the command pool. Start with [`start`].
+//! One thread a switch, with a runtime of its own, so that neither HTTP nor another switch ever delays an event and no read wakes a
+//! second thread. Events are parsed in the read buffer and judged there and then; what takes time afterwards (a hang-up, the list
+//! of registrations) goes to the daemon's runtime, over the command pool. Start with [`start`].
 
 use crate::app::App;
 use crate::clock;
@@ -14,21 +15,21 @@ use guard::{AlertKind, Time, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 mod registrations;
 
 /// A reader that runs until it is stopped.
 pub struct Reader {
     handle: Handle,
-    task: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Reader {
     /// Ends the connection politely and waits for the end, for as long as `limit`.
     pub async fn stop(self, limit: Duration) {
         self.handle.stop();
-        _ = tokio::time::timeout(limit, self.task).await;
+        _ = tokio::time::timeout(limit, self.ended).await;
     }
 }
 
@@ -48,25 +49,42 @@ pub fn connection(switch: &config::Switch, backoff: Duration) -> esl::client::Co
 }
 
 /// Starts the reader of a switch.
-pub fn start(app: Arc<App>, switch: Arc<Switch>, config: &config::Switch, backoff: Duration) -> Reader {
-    let mut client = Client::new(connection(config, backoff));
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(
+    app: Arc<App>,
+    switch: Arc<Switch>,
+    config: &config::Switch,
+    backoff: Duration,
+) -> std::io::Result<Reader> {
+    let client = Client::new(connection(config, backoff));
     let handle = client.handle();
-    let mut sink = Sink::new(app, switch.clone(), &config.default_domain);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sink = Sink::new(app, switch.clone(), &config.default_domain);
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new().name(format!("watch {}", switch.name).chars().take(15).collect()).spawn(
+        move || {
+            runtime.block_on(read(client, sink, &switch));
+            _ = end.send(());
+        },
+    )?;
+    Ok(Reader { handle, ended })
+}
+
+async fn read(mut client: Client, mut sink: Sink, switch: &Switch) {
     let asked = client.handle();
-    let task = tokio::spawn(async move {
-        let reconnects = async {
-            loop {
-                switch.reconnect.notified().await;
-                asked.reconnect();
-            }
-        };
-        let mut handler = |incoming: Incoming<'_>| sink.take(incoming);
-        tokio::select! {
-            () = client.run(&mut handler) => {}
-            () = reconnects => {}
+    let reconnects = async {
+        loop {
+            switch.reconnect.notified().await;
+            asked.reconnect();
         }
-    });
-    Reader { handle, task }
+    };
+    let mut handler = |incoming: Incoming<'_>| sink.take(incoming);
+    tokio::select! {
+        () = client.run(&mut handler) => {}
+        () = reconnects => {}
+    }
 }
 
 /// What the reader does with what comes in.
@@ -81,6 +99,8 @@ struct Sink {
     malformed: u64,
     told: Counts,
     complained: Option<Time>,
+    /// The daemon's runtime, for what takes time.
+    daemon: tokio::runtime::Handle,
 }
 
 /// How often the same trouble is told again.
@@ -91,7 +111,17 @@ const HANG_UP_WITHIN: Duration = Duration::from_secs(10);
 impl Sink {
     fn new(app: Arc<App>, switch: Arc<Switch>, default_domain: &str) -> Sink {
         let extractor = Extractor::new(switch.number, default_domain);
-        Sink { app, switch, extractor, now: clock::now(), events: 0, malformed: 0, told: Counts::default(), complained: None }
+        Sink {
+            app,
+            switch,
+            extractor,
+            now: clock::now(),
+            events: 0,
+            malformed: 0,
+            told: Counts::default(),
+            complained: None,
+            daemon: tokio::runtime::Handle::current(),
+        }
     }
 
     fn take(&mut self, incoming: Incoming<'_>) {
@@ -99,7 +129,9 @@ impl Sink {
             Incoming::Event(event) => self.event(event),
             Incoming::Read { .. } => self.now = clock::now(),
             Incoming::Drained => self.count(),
-            Incoming::Frame(frame) => self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_))),
+            Incoming::Frame(frame) => {
+                self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_)))
+            }
             Incoming::State(state) => self.state(&state),
         }
     }
@@ -108,7 +140,7 @@ impl Sink {
         self.events += 1;
         let Some(seen) = self.extractor.read(event) else { return };
         for verdict in self.app.guard.observe(&seen, self.now) {
-            carry_out(&self.app, &self.switch, verdict, self.now);
+            carry_out(&self.app, &self.switch, &self.daemon, verdict, self.now);
         }
     }
 
@@ -116,7 +148,9 @@ impl Sink {
         let (counts, now) = (&self.switch.counts, self.extractor.counts());
         counts.events.fetch_add(std::mem::take(&mut self.events), Relaxed);
         counts.malformed.fetch_add(std::mem::take(&mut self.malformed), Relaxed);
-        counts.unwanted.fetch_add(now.unwanted + now.outbound - self.told.unwanted - self.told.outbound, Relaxed);
+        counts
+            .unwanted
+            .fetch_add(now.unwanted + now.outbound - self.told.unwanted - self.told.outbound, Relaxed);
         counts.forged.fetch_add(now.forged - self.told.forged, Relaxed);
         counts.bad_address.fetch_add(now.bad_address - self.told.bad_address, Relaxed);
         counts.last_heard.store(self.now.micros(), Relaxed);
@@ -133,8 +167,12 @@ impl Sink {
                     self.switch.is_version((*version).to_owned());
                 }
                 self.complained = None;
-                tracing::info!(switch = self.switch.name, version = version.unwrap_or("unknown"), "connected, guarding");
-                tokio::spawn(registrations::learn(self.app.clone(), self.switch.clone()));
+                tracing::info!(
+                    switch = self.switch.name,
+                    version = version.unwrap_or("unknown"),
+                    "connected, guarding"
+                );
+                self.daemon.spawn(registrations::learn(self.app.clone(), self.switch.clone()));
             }
             State::Disconnected { why: Disconnect::Requested, .. } => {
                 self.switch.disconnected(self.now, "reconnecting as asked".into());
@@ -169,12 +207,13 @@ fn trouble(why: &Disconnect) -> String {
 }
 
 /// Carries out a verdict. Bans are in the ledger, in the kernel's queue and in the store's queue already.
-fn carry_out(app: &Arc<App>, switch: &Arc<Switch>, verdict: Verdict, now: Time) {
+fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, verdict: Verdict, now: Time) {
     let switch_name = switch.name.as_str();
     match verdict {
         Verdict::Ban(ban) => {
             let length = ban.remaining(now).map_or_else(|| "good".into(), guard::ban::span);
-            let (rule, evidence, count) = (ban.reason.rule.as_str(), ban.reason.evidence.word(), ban.reason.count);
+            let (rule, evidence, count) =
+                (ban.reason.rule.as_str(), ban.reason.evidence.word(), ban.reason.count);
             let dry = if app.is_dry() { " (dry run)" } else { "" };
             tracing::warn!(switch = switch_name, target = %ban.target, rule, evidence, count, "banned for {length}{dry}");
             tracing::debug!(target = %ban.target, "reason: {}", ban.reason.text);
@@ -186,7 +225,7 @@ fn carry_out(app: &Arc<App>, switch: &Arc<Switch>, verdict: Verdict, now: Time) 
         Verdict::HangUp { call, cause, source, .. } => {
             tracing::warn!(switch = switch_name, %source, "hanging up a call from an untrusted domain");
             if !app.is_dry() {
-                tokio::spawn(hang_up(switch.clone(), call, cause));
+                daemon.spawn(hang_up(switch.clone(), call, cause));
             }
         }
         Verdict::Alert(alert) if alert.kind == AlertKind::NotEnforced && !app.is_enforcing() => {}
@@ -202,9 +241,14 @@ fn carry_out(app: &Arc<App>, switch: &Arc<Switch>, verdict: Verdict, now: Time) 
 async fn hang_up(switch: Arc<Switch>, call: String, cause: &'static str) {
     // With inbound-use-callid-as-uuid the caller chooses the name of his call; in the event it is encoded.
     let call = decoded(&call);
-    let is_name = !call.is_empty() && call.len() <= 256 && call.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
+    let is_name = !call.is_empty()
+        && call.len() <= 256
+        && call.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
     if !is_name {
-        tracing::warn!(switch = switch.name, "a call has a name that cannot be a command's argument; it is not hung up");
+        tracing::warn!(
+            switch = switch.name,
+            "a call has a name that cannot be a command's argument; it is not hung up"
+        );
         return;
     }
     match switch.commands.api(&format!("uuid_kill {call} {cause}"), HANG_UP_WITHIN).await {

@@ -22,7 +22,12 @@ fn play(name: &str) -> Vec<Line> {
 
 /// Bans by target: rule, evidence, seconds, strikes.
 fn bans(name: &str) -> BTreeMap<String, (String, String, u64, u32)> {
-    let of = |line: Line| (line.target, (line.rule, line.evidence.word().into(), line.ttl.unwrap_or(0), line.count.unwrap_or(0)));
+    let of = |line: Line| {
+        (
+            line.target,
+            (line.rule, line.evidence.word().into(), line.ttl.unwrap_or(0), line.count.unwrap_or(0)),
+        )
+    };
     play(name).into_iter().filter(|line| line.action == Action::Ban).map(of).collect()
 }
 
@@ -35,7 +40,9 @@ const TWO_MINUTES: u64 = 120;
 fn expect(name: &str, expected: &[(&str, &str, &str, u64, u32)]) {
     let expected: BTreeMap<String, (String, String, u64, u32)> = expected
         .iter()
-        .map(|(target, rule, evidence, ttl, count)| (target.to_string(), (rule.to_string(), evidence.to_string(), *ttl, *count)))
+        .map(|(target, rule, evidence, ttl, count)| {
+            (target.to_string(), (rule.to_string(), evidence.to_string(), *ttl, *count))
+        })
         .collect();
     assert_eq!(bans(name), expected, "{name}");
 }
@@ -43,8 +50,11 @@ fn expect(name: &str, expected: &[(&str, &str, &str, u64, u32)]) {
 #[test]
 fn phones_that_register_are_not_banned_whatever_healthy_phones_do() {
     expect("register_ok.plain", &[]);
-    let allowed: Vec<String> =
-        play("register_ok.plain").into_iter().filter(|line| line.action == Action::Allow).map(|line| line.target).collect();
+    let allowed: Vec<String> = play("register_ok.plain")
+        .into_iter()
+        .filter(|line| line.action == Action::Allow)
+        .map(|line| line.target)
+        .collect();
     assert_eq!(allowed.len(), 15, "each source once: {allowed:?}");
 }
 
@@ -57,10 +67,10 @@ fn calls_ban_nobody_by_these_rules() {
 
 #[test]
 fn whoever_fails_five_times_is_banned_and_whoever_fails_once_is_not() {
-    expect("register_fail.plain", &[
-        ("198.18.66.5", FAILED, "likely", HOUR, 5),
-        ("198.18.66.6", FAILED, "likely", HOUR, 5),
-    ]);
+    expect(
+        "register_fail.plain",
+        &[("198.18.66.5", FAILED, "likely", HOUR, 5), ("198.18.66.6", FAILED, "likely", HOUR, 5)],
+    );
 }
 
 #[test]
@@ -71,15 +81,19 @@ fn abandoned_calls_are_forgeable_and_ban_for_two_minutes() {
 
 #[test]
 fn scanners_that_guess_are_banned_at_the_fifth_guess() {
-    expect("scanner.plain", &[
-        // svcrack on 1001, 2001, 1019 (by REGISTER) and 1002 (by INVITE), and spraying over twenty accounts.
-        ("198.18.70.7", FAILED, "likely", HOUR, 5),
-        ("198.18.70.8", FAILED, "likely", HOUR, 5),
-        ("198.18.70.9", FAILED, "likely", HOUR, 5),
-        ("198.18.70.10", FAILED, "likely", HOUR, 5),
-        ("198.18.70.13", FAILED, "likely", HOUR, 5),
-    ]);
-    let found: Vec<Line> = play("scanner.plain").into_iter().filter(|line| line.rule == "compromise").collect();
+    expect(
+        "scanner.plain",
+        &[
+            // svcrack on 1001, 2001, 1019 (by REGISTER) and 1002 (by INVITE), and spraying over twenty accounts.
+            ("198.18.70.7", FAILED, "likely", HOUR, 5),
+            ("198.18.70.8", FAILED, "likely", HOUR, 5),
+            ("198.18.70.9", FAILED, "likely", HOUR, 5),
+            ("198.18.70.10", FAILED, "likely", HOUR, 5),
+            ("198.18.70.13", FAILED, "likely", HOUR, 5),
+        ],
+    );
+    let found: Vec<Line> =
+        play("scanner.plain").into_iter().filter(|line| line.rule == "compromise").collect();
     assert_eq!(found.len(), 1, "svcrack found the password of 1019");
     assert_eq!((found[0].target.as_str(), found[0].action), ("198.18.70.9", Action::Alert));
     assert!(found[0].reason.contains("1019"), "{}", found[0].reason);
@@ -89,10 +103,15 @@ fn scanners_that_guess_are_banned_at_the_fifth_guess() {
 fn a_flood_bans_the_guessers_and_no_phone_and_no_caller() {
     let guessers = (1..=6).map(|n| format!("198.18.41.{n}"));
     let abandoned = (1..=3).map(|n| format!("198.18.43.{n}"));
-    let mut expected: Vec<(String, &str, &str, u64, u32)> = guessers.map(|target| (target, FAILED, "likely", HOUR, 5)).collect();
+    let mut expected: Vec<(String, &str, &str, u64, u32)> =
+        guessers.map(|target| (target, FAILED, "likely", HOUR, 5)).collect();
     expected.extend(abandoned.map(|target| (target, "wrong-call-states", "forgeable", TWO_MINUTES, 5)));
-    fn borrowed<'a>(list: &'a [(String, &'a str, &'a str, u64, u32)]) -> Vec<(&'a str, &'a str, &'a str, u64, u32)> {
-        list.iter().map(|(target, rule, evidence, ttl, count)| (target.as_str(), *rule, *evidence, *ttl, *count)).collect()
+    fn borrowed<'a>(
+        list: &'a [(String, &'a str, &'a str, u64, u32)],
+    ) -> Vec<(&'a str, &'a str, &'a str, u64, u32)> {
+        list.iter()
+            .map(|(target, rule, evidence, ttl, count)| (target.as_str(), *rule, *evidence, *ttl, *count))
+            .collect()
     }
     expect("flood.plain", &borrowed(&expected));
     // With channel events the caller on the open profile is seen too: 48 calls at 8 a second.
@@ -102,7 +121,16 @@ fn a_flood_bans_the_guessers_and_no_phone_and_no_caller() {
 
 #[test]
 fn hostile_values_forged_events_and_ends_ban_nobody() {
-    for name in ["hostile.plain", "hostile.json", "hostile.xml", "mixed.plain", "mixed.json", "mixed.xml", "shutdown.plain", "other_methods.plain"] {
+    for name in [
+        "hostile.plain",
+        "hostile.json",
+        "hostile.xml",
+        "mixed.plain",
+        "mixed.json",
+        "mixed.xml",
+        "shutdown.plain",
+        "other_methods.plain",
+    ] {
         expect(name, &[]);
     }
 }
@@ -111,7 +139,9 @@ fn hostile_values_forged_events_and_ends_ban_nobody() {
 fn loopback_is_trusted_without_a_map() {
     let mut replay = Replay::new(&Config::default(), Vec::new());
     let mut banned = 0;
-    replay.play(&capture("flood.plain"), &mut |line| banned += u32::from(line.action == Action::Ban)).unwrap();
+    replay
+        .play(&capture("flood.plain"), &mut |line| banned += u32::from(line.action == Action::Ban))
+        .unwrap();
     assert_eq!(banned, 0);
 }
 
@@ -123,7 +153,11 @@ fn a_ban_is_made_however_the_configuration_enforces_and_by_its_thresholds() {
     config.security.block_duration = std::time::Duration::from_secs(7);
     let mut replay = Replay::new(&config, vec!["127.0.0.0/16=198.18.0.0/16".parse().unwrap()]);
     let mut bans = Vec::new();
-    replay.play(&capture("register_fail.plain"), &mut |line| bans.extend((line.action == Action::Ban).then_some(line))).unwrap();
+    replay
+        .play(&capture("register_fail.plain"), &mut |line| {
+            bans.extend((line.action == Action::Ban).then_some(line))
+        })
+        .unwrap();
     assert_eq!(bans.len(), 24, "every source of a failed attempt");
     assert!(bans.iter().all(|ban| ban.ttl == Some(7)));
 }
@@ -135,11 +169,13 @@ fn an_untrusted_domain_bans_and_hangs_up() {
     let mut replay = Replay::new(&config, vec!["127.0.0.0/16=198.18.0.0/16".parse().unwrap()]);
     let mut lines = Vec::new();
     replay.play(&capture("wrong_call_state.plain"), &mut |line| lines.push(line)).unwrap();
-    let hangup = lines.iter().find(|line| line.action == Action::Hangup && line.target == "198.18.68.11").unwrap();
+    let hangup =
+        lines.iter().find(|line| line.action == Action::Hangup && line.target == "198.18.68.11").unwrap();
     assert_eq!(hangup.call.as_deref().map(str::len), Some(36), "a UUID");
     let ban = lines.iter().find(|line| line.action == Action::Ban && line.target == "198.18.68.11").unwrap();
     assert_eq!((ban.rule.as_str(), ban.ttl, ban.scope), ("untrusted-domain", Some(TWO_MINUTES), Some("sip")));
-    let failed = lines.iter().find(|line| line.action == Action::Ban && line.target == "198.18.68.10").unwrap();
+    let failed =
+        lines.iter().find(|line| line.action == Action::Ban && line.target == "198.18.68.10").unwrap();
     assert_eq!((failed.rule.as_str(), failed.ttl), ("untrusted-domain", Some(HOUR)));
 }
 
@@ -156,7 +192,13 @@ fn what_is_no_capture_is_said() {
     assert!(error(b"hello\nworld\n").contains("holds no event"));
     assert!(error(b"Content-Length: 99999999999\n\n").contains("no capture of an event socket"));
     assert!(error(&[0x28, 0xb5, 0x2f, 0xfd, 9, 9, 9]).contains("cannot read"));
-    assert!(replay.play(&directory.path().join("missing"), &mut |_| ()).unwrap_err().to_string().contains("cannot read"));
+    assert!(
+        replay
+            .play(&directory.path().join("missing"), &mut |_| ())
+            .unwrap_err()
+            .to_string()
+            .contains("cannot read")
+    );
 }
 
 #[test]

@@ -92,9 +92,6 @@ impl Guard {
         let compiled = self.policy.load();
         let policy = &compiled.policy;
         let source = Source::of(ip);
-        let ports = self.ledger.bans(now).into_iter().filter(
-            |ban| matches!(ban.target, crate::source::Target::Port(other, _) if Source::of(other) == source),
-        );
         let shard = self.shard(source).lock();
         let counted = compiled.rules.iter().enumerate().filter_map(|(index, rule)| {
             let record = shard.tallies.record(
@@ -115,7 +112,7 @@ impl Guard {
                 .find(|net| net.contains(&ip))
                 .copied(),
             ban: self.ledger.banned(ip, 0, now),
-            ports: ports.collect(),
+            ports: self.ledger.port_bans(source, now),
             allowed: self.ledger.allow_entry(crate::source::Target::host(ip), now),
             phones: shard.standings.phones(source, now),
             counted: counted.collect(),

@@ -89,7 +89,7 @@ impl Guard {
             self.ledger.disallow(target, by.clone());
         }
         let text = if text.is_empty() { "banned by hand" } else { text };
-        let reason = Reason::operator(&printable(text.as_bytes()), now);
+        let reason = Reason::operator(&kept(text), now);
         let ban = Ban { target, scope, since: now, until: ttl.map(|ttl| now + ttl), origin: by, reason };
         match self.ledger.ban(ban, now) {
             Entered::Made(ban) | Entered::Stands(ban) => Ok(ban),
@@ -134,8 +134,8 @@ impl Guard {
             added: now,
             until: ttl.map(|ttl| now + ttl),
             last_seen: now,
-            user: printable(user.as_bytes()),
-            domain: printable(domain.as_bytes()),
+            user: kept(user),
+            domain: kept(domain),
             origin: Origin::Operator(who.into()),
         };
         let lifted = self.ledger.allow(entry.clone());
@@ -163,3 +163,11 @@ impl Guard {
         }
     }
 }
+
+/// What an operator wrote, fit for a line of a log and not too long to keep.
+fn kept(text: &str) -> String {
+    printable(text.chars().take(LONGEST_TEXT).collect::<String>().as_bytes())
+}
+
+/// Longest text of an operator that is kept, in characters.
+const LONGEST_TEXT: usize = 300;

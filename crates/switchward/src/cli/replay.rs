@@ -41,7 +41,9 @@ impl Replay {
             let played = replay.play(file, &mut |line| {
                 if self.json {
                     if failed.is_ok() {
-                        failed = serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from).and_then(|()| writeln!(out));
+                        failed = serde_json::to_writer(&mut *out, &line)
+                            .map_err(std::io::Error::from)
+                            .and_then(|()| writeln!(out));
                     }
                 } else if line.action == Action::Allow {
                     allowed += 1;
@@ -57,7 +59,12 @@ impl Replay {
         }
         if !self.json {
             table(&lines, out)?;
-            summary(&replay.summary(), lines.iter().filter(|line| line.action == Action::Ban).count(), allowed, out)?;
+            summary(
+                &replay.summary(),
+                lines.iter().filter(|line| line.action == Action::Ban).count(),
+                allowed,
+                out,
+            )?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -70,7 +77,15 @@ fn table(lines: &[Line], out: &mut dyn Write) -> std::io::Result<()> {
     let mut table = crate::ask::table::table(&["time", "action", "target", "rule", "evidence", "for", "why"]);
     for line in lines {
         let length = line.ttl.map_or_else(String::new, |secs| guard::ban::span(Duration::from_secs(secs)));
-        let cells = [&line.time, line.action.word(), &line.target, &line.rule, line.evidence.word(), &length, &line.reason];
+        let cells = [
+            &line.time,
+            line.action.word(),
+            &line.target,
+            &line.rule,
+            line.evidence.word(),
+            &length,
+            &line.reason,
+        ];
         table.add_row(cells);
     }
     writeln!(out, "{table}")

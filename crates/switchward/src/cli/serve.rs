@@ -29,7 +29,15 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        crate::demo::run(crate::demo::Settings { netns: self.netns, seed: self.seed, port: self.port, seconds: self.seconds }, out)
+        crate::demo::run(
+            crate::demo::Settings {
+                netns: self.netns,
+                seed: self.seed,
+                port: self.port,
+                seconds: self.seconds,
+            },
+            out,
+        )
     }
 }
 
@@ -74,7 +82,10 @@ fn configuration(path: Option<&Path>) -> Result<(Loaded, bool), String> {
     let path = path.map_or_else(|| PathBuf::from("config.json"), Path::to_path_buf);
     match config::write_default(&path) {
         Ok(()) => load(&path).map(|loaded| (loaded, true)).map_err(|error| error.to_string()),
-        Err(error) => Err(format!("there is no configuration at {}, and a default one cannot be written: {error}", path.display())),
+        Err(error) => Err(format!(
+            "there is no configuration at {}, and a default one cannot be written: {error}",
+            path.display()
+        )),
     }
 }
 
@@ -82,7 +93,7 @@ fn refused(error: &StartError) -> anyhow::Result<ExitCode> {
     tracing::error!("{error}");
     Ok(ExitCode::from(match error {
         StartError::Firewall(_) | StartError::Namespace(_) => EX_NOPERM,
-        StartError::Listen { .. } | StartError::Store(_) => EX_UNAVAILABLE,
+        StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => EX_UNAVAILABLE,
     }))
 }
 
@@ -115,7 +126,9 @@ fn reload(running: &Running, dry_run: bool) {
             new.security.dry_run |= dry_run;
             running.app.reload(new);
         }
-        Err(error) => tracing::error!("the configuration is as it was, because the new one has mistakes: {error}"),
+        Err(error) => {
+            tracing::error!("the configuration is as it was, because the new one has mistakes: {error}")
+        }
     }
     _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }

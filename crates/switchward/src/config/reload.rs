@@ -33,7 +33,13 @@ impl Config {
     pub fn without_restart(self, running: &Self) -> Self {
         let old = running.clone();
         Self {
-            server: Server { host: old.server.host, port: old.server.port, pprof_enabled: old.server.pprof_enabled, pprof_addr: old.server.pprof_addr, ..self.server },
+            server: Server {
+                host: old.server.host,
+                port: old.server.port,
+                pprof_enabled: old.server.pprof_enabled,
+                pprof_addr: old.server.pprof_addr,
+                ..self.server
+            },
             switches: old.switches,
             freeswitch: old.freeswitch,
             security: Security {
@@ -48,7 +54,11 @@ impl Config {
                 reconnect_backoff: old.security.reconnect_backoff,
                 ..self.security
             },
-            firewall: Firewall { on_exit: self.firewall.on_exit, never_ban: self.firewall.never_ban, ..old.firewall },
+            firewall: Firewall {
+                on_exit: self.firewall.on_exit,
+                never_ban: self.firewall.never_ban,
+                ..old.firewall
+            },
             store: old.store,
             log: Log { format: old.log.format, ..self.log },
             guard: GuardLimits {

@@ -100,7 +100,8 @@ impl Line {
                 line.target = entry.target.to_string();
                 line.rule = "success".into();
                 line.ttl = entry.until.map(|until| until.since(now).as_secs());
-                line.reason = format!("{}@{} proved its password", printable(seen.user), printable(seen.domain));
+                line.reason =
+                    format!("{}@{} proved its password", printable(seen.user), printable(seen.domain));
             }
         }
         line

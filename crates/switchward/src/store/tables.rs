@@ -38,7 +38,9 @@ impl Tables {
     }
 
     fn open_existing(path: &Path) -> rusqlite::Result<(Tables, Kept)> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(2))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -48,7 +50,8 @@ impl Tables {
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
             VERSION => {}
-            0 => connection.execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
+            0 => connection
+                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
             newer => return Err(newer_version(newer)),
         }
         let mut kept = Kept::default();
@@ -119,18 +122,30 @@ fn put_allow(transaction: &Transaction<'_>, entry: &Allowed) -> rusqlite::Result
 }
 
 fn put_pattern(transaction: &Transaction<'_>, pattern: &DomainPattern) -> rusqlite::Result<()> {
-    let mut statement = transaction.prepare_cached("INSERT OR REPLACE INTO patterns (pattern) VALUES (?1)")?;
+    let mut statement =
+        transaction.prepare_cached("INSERT OR REPLACE INTO patterns (pattern) VALUES (?1)")?;
     statement.execute(params![pattern.as_str()]).map(|_| ())
 }
 
-fn put(transaction: &Transaction<'_>, table: &str, target: &str, until: Option<Time>, entry: &impl serde::Serialize) -> rusqlite::Result<()> {
-    let text = serde_json::to_string(entry).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+fn put(
+    transaction: &Transaction<'_>,
+    table: &str,
+    target: &str,
+    until: Option<Time>,
+    entry: &impl serde::Serialize,
+) -> rusqlite::Result<()> {
+    let text = serde_json::to_string(entry)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let until = until.map(|until| i64::try_from(until.micros()).unwrap_or(i64::MAX));
     let sql = format!("INSERT OR REPLACE INTO {table} (target, until, entry) VALUES (?1, ?2, ?3)");
     transaction.prepare_cached(&sql)?.execute(params![target, until, text]).map(|_| ())
 }
 
-fn read<T: serde::de::DeserializeOwned>(connection: &Connection, table: &str, unreadable: &mut usize) -> rusqlite::Result<Vec<T>> {
+fn read<T: serde::de::DeserializeOwned>(
+    connection: &Connection,
+    table: &str,
+    unreadable: &mut usize,
+) -> rusqlite::Result<Vec<T>> {
     let mut statement = connection.prepare(&format!("SELECT entry FROM {table}"))?;
     let mut entries = Vec::new();
     for text in statement.query_map([], |row| row.get::<_, String>(0))? {
@@ -144,7 +159,9 @@ fn read<T: serde::de::DeserializeOwned>(connection: &Connection, table: &str, un
 
 /// Makes the directory and the file, for this user alone.
 fn prepare(path: &Path) -> Result<(), String> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists()) {
+    if let Some(directory) =
+        path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists())
+    {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(|error| format!("making {}: {error}", directory.display()))?;
     }
@@ -157,13 +174,16 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 fn newer_version(version: i64) -> rusqlite::Error {
-    let text = format!("its tables have version {version}, this program knows {VERSION}; use the newer program or another file");
+    let text = format!(
+        "its tables have version {version}, this program knows {VERSION}; use the newer program or another file"
+    );
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR), Some(text))
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, String> {
     let aside = PathBuf::from(format!("{}.damaged-{}", path.display(), crate::clock::now().secs()));
-    fs::rename(path, &aside).map_err(|error| format!("moving the damaged file to {}: {error}", aside.display()))?;
+    fs::rename(path, &aside)
+        .map_err(|error| format!("moving the damaged file to {}: {error}", aside.display()))?;
     for extra in ["-wal", "-shm"] {
         _ = fs::remove_file(format!("{}{extra}", path.display()));
     }

@@ -47,12 +47,15 @@ pub(super) async fn learn(app: Arc<App>, switch: Arc<Switch>) {
             let learnt = answer.rows.iter().filter(|row| tell(&app, row).is_some()).count();
             tracing::info!(switch = name, registrations = learnt, "learnt who is registered");
         }
-        Err(error) => tracing::warn!(switch = name, %error, "the switch's list of registrations was not understood"),
+        Err(error) => {
+            tracing::warn!(switch = name, %error, "the switch's list of registrations was not understood")
+        }
     }
 }
 
 fn tell(app: &App, row: &Row) -> Option<()> {
-    let (ip, until, now) = (parse_ip(row.network_ip.as_bytes())?, Time::from_secs(row.expires.parse().ok()?), clock::now());
+    let (ip, until, now) =
+        (parse_ip(row.network_ip.as_bytes())?, Time::from_secs(row.expires.parse().ok()?), clock::now());
     if until <= now {
         return None;
     }

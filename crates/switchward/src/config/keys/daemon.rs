@@ -61,7 +61,8 @@ pub(super) const FREESWITCH: Section = Section {
         "FS_DEFAULT_DOMAIN",
         Field::Text(Shape::Domain, |c| &mut c.freeswitch.default_domain),
         "The domain of an account when the event carries none.",
-    ).restart()],
+    )
+    .restart()],
 };
 
 pub(super) const CACHE: Section = Section {
@@ -113,19 +114,22 @@ pub(super) const FIREWALL: Section = Section {
             "",
             Field::Ports(|c| &mut c.firewall.sip_ports),
             "The ports that a ban from SIP alone closes: numbers, or ranges such as \"5060-5061\".",
-        ).restart(),
+        )
+        .restart(),
         Setting::new(
             "firewall.max_elements",
             "",
             count(|c| &mut c.firewall.max_elements, MOST_ELEMENTS),
             "Most elements in one set of the kernel.",
-        ).restart(),
+        )
+        .restart(),
         Setting::new(
             "firewall.conntrack",
             "",
             Field::Bool(|c| &mut c.firewall.conntrack),
             "Remove a banned source's connection-tracking entries, so that its streams end at once.",
-        ).restart(),
+        )
+        .restart(),
         Setting::new(
             "firewall.on_exit",
             "FIREWALL_ON_EXIT",
@@ -169,7 +173,8 @@ pub(super) const LOG: Section = Section {
             "LOG_FORMAT",
             Field::Word(|c| &mut c.log.format),
             "\"auto\" is the journal's protocol under systemd and \"human\" otherwise.",
-        ).restart(),
+        )
+        .restart(),
     ],
 };
 
@@ -182,13 +187,15 @@ pub(super) const GUARD: Section = Section {
             "",
             count(|c| &mut c.guard.max_sources, MOST_ELEMENTS),
             "Most sources tracked at a time; beyond it the cheapest is forgotten.",
-        ).restart(),
+        )
+        .restart(),
         Setting::new(
             "guard.max_registrations",
             "",
             count(|c| &mut c.guard.max_registrations, MOST_ELEMENTS),
             "Most live registrations tracked at a time.",
-        ).restart(),
+        )
+        .restart(),
         Setting::new(
             "guard.wrong_call_state_block_duration",
             "",

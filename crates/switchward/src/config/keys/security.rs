@@ -15,32 +15,37 @@ pub(super) const SECURITY: Section = Section {
             "SECURITY_ENABLED",
             Field::Bool(|c| &mut c.security.enabled),
             "The guard is on.",
-        ).restart(),
+        )
+        .restart(),
         Setting::known(
             "security.esl_host",
             "SECURITY_ESL_HOST",
             Field::Text(Shape::Host, |c| &mut c.security.esl_host),
             "Host of the event socket.",
-        ).restart(),
+        )
+        .restart(),
         Setting::known(
             "security.esl_port",
             "SECURITY_ESL_PORT",
             Field::Port(|c| &mut c.security.esl_port),
             "Port of the event socket.",
-        ).restart(),
+        )
+        .restart(),
         Setting::known(
             "security.esl_password",
             "SECURITY_ESL_PASSWORD",
             Field::Secret(|c| &mut c.security.esl_password),
             "Password of the event socket.",
-        ).restart(),
+        )
+        .restart(),
         Setting::new(
             "security.esl_password_file",
             "SECURITY_ESL_PASSWORD_FILE",
             Field::OptionalPath(|c| &mut c.security.esl_password_file),
             "A file whose first line is the password; wins over esl_password. A relative path starts at the \
              configuration file.",
-        ).restart(),
+        )
+        .restart(),
         Setting::known(
             "security.esl_allowed_commands",
             "SECURITY_ESL_ALLOWED_COMMANDS",
@@ -126,7 +131,8 @@ pub(super) const SECURITY: Section = Section {
             "SECURITY_DRY_RUN",
             Field::Bool(|c| &mut c.security.dry_run),
             "Decide and log, but leave the kernel alone.",
-        ).restart(),
+        )
+        .restart(),
         Setting::known(
             "security.esl_log_level",
             "SECURITY_ESL_LOG_LEVEL",
@@ -138,7 +144,8 @@ pub(super) const SECURITY: Section = Section {
             "SECURITY_RECONNECT_BACKOFF",
             wait(|c| &mut c.security.reconnect_backoff),
             "First wait before a reconnect; doubles up to 60 s.",
-        ).restart(),
+        )
+        .restart(),
         Setting::known(
             "security.max_wrong_call_states",
             "SECURITY_MAX_WRONG_CALL_STATES",

@@ -10,6 +10,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Lets a request pass that only reads, or whose peer may change state.
@@ -27,7 +28,7 @@ pub(super) async fn gate(
         tracing::info!(%who, method = %request.method(), path = request.uri().path(), "a peer that may not change state tried to");
         return Err(Error::forbidden(NOT_PERMITTED));
     }
-    if is_cross_site(request.headers()) {
+    if is_cross_site(request.headers(), &app.config.load().server.host) {
         tracing::info!(%who, method = %request.method(), path = request.uri().path(), "a page of another site tried to change state");
         return Err(Error::forbidden(CROSS_SITE));
     }
@@ -35,7 +36,10 @@ pub(super) async fn gate(
 }
 
 /// Whether a browser asks on behalf of a page from elsewhere (RFC 6454 section 7).
-fn is_cross_site(headers: &HeaderMap) -> bool {
+///
+/// A name that somebody else's DNS points at this machine is elsewhere, too: at home are addresses, `localhost` and
+/// `own`, the configured host.
+fn is_cross_site(headers: &HeaderMap, own: &str) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else { return false };
     let text = |value: &axum::http::HeaderValue| value.to_str().map(str::to_ascii_lowercase);
@@ -48,7 +52,16 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
     };
     let named = origin.split_once("://").map_or("", |(_, named)| named);
     let bare = |text: &str| text.strip_suffix(standard).unwrap_or(text).to_owned();
-    origins.next().is_some() || bare(named) != bare(&host)
+    origins.next().is_some() || bare(named) != bare(&host) || !is_home(&host, own)
+}
+
+/// Whether a `Host` header (in lower case) names this machine in a way that no foreign DNS can make up.
+fn is_home(host: &str, own: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.parse::<IpAddr>().is_ok() || name == "localhost" || name.eq_ignore_ascii_case(own)
 }
 
 /// What a peer that may not change state is told; the contract's words.
@@ -65,7 +78,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ORIGIN, origin.parse().unwrap());
         headers.insert(HOST, host.parse().unwrap());
-        is_cross_site(&headers)
+        is_cross_site(&headers, "pbx.example")
     }
 
     #[test]
@@ -76,6 +89,7 @@ mod tests {
             ("http://pbx.example:80", "PBX.example"),
             ("https://pbx.example", "pbx.example:443"),
             ("http://[2001:db8::1]:8088", "[2001:db8::1]:8088"),
+            ("http://localhost:8088", "localhost:8088"),
         ] {
             assert!(!cross_site(origin, host), "{origin} {host}");
         }
@@ -87,10 +101,12 @@ mod tests {
             ("file://", "127.0.0.1:8088"),
             ("http://127.0.0.1:8088.evil.example", "127.0.0.1:8088"),
             ("https://pbx.example", "pbx.example:80"),
+            // A foreign name that resolves to this machine.
+            ("http://rebound.example:8088", "rebound.example:8088"),
         ] {
             assert!(cross_site(origin, host), "{origin} {host}");
         }
-        assert!(!is_cross_site(&HeaderMap::new()));
+        assert!(!is_cross_site(&HeaderMap::new(), ""));
     }
 
     #[test]
@@ -99,6 +115,6 @@ mod tests {
         headers.insert(HOST, "a".parse().unwrap());
         headers.append(ORIGIN, "http://a".parse().unwrap());
         headers.append(ORIGIN, "http://b".parse().unwrap());
-        assert!(is_cross_site(&headers));
+        assert!(is_cross_site(&headers, "a"));
     }
 }

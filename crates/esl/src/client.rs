@@ -67,6 +67,8 @@ pub enum State<'a> {
 pub struct Client {
     config: Config,
     backoff: Backoff,
+    /// Grows with each silence: perhaps the server's heart beats more slowly than we thought.
+    silence: Option<Duration>,
     handle: Handle,
     orders: watch::Receiver<Orders>,
 }
@@ -101,7 +103,8 @@ impl Client {
     pub fn new(config: Config) -> Self {
         let backoff = Backoff::new(config.backoff_base, config.backoff_cap);
         let (sender, orders) = watch::channel(Orders::default());
-        Self { config, backoff, handle: Handle { orders: sender }, orders }
+        let silence = config.silence_limit;
+        Self { config, backoff, silence, handle: Handle { orders: sender }, orders }
     }
 
     /// Stops or reconnects this client.
@@ -137,6 +140,9 @@ impl Client {
                 }
             };
             attempt += 1;
+            if let Disconnect::Silent(limit) = why {
+                self.silence = Some((limit * 2).min(LONGEST_SILENCE.max(limit)));
+            }
             let retry_in = match why {
                 Disconnect::Requested => Duration::ZERO,
                 _ => self.backoff.lost(Instant::now().into_std(), fastrand::f64()),
@@ -159,7 +165,7 @@ impl Client {
         connection: &mut Connection,
         handler: &mut impl FnMut(Incoming<'_>),
     ) -> ControlFlow<(), Disconnect> {
-        let silence = self.config.silence_limit.filter(|_| self.config.expects_heartbeats());
+        let silence = self.silence.filter(|_| self.config.expects_heartbeats());
         loop {
             if let Err(why) = hand_on(connection, handler) {
                 return ControlFlow::Continue(why);
@@ -202,3 +208,7 @@ async fn next_order(orders: &mut watch::Receiver<Orders>) -> Order {
     let _ = orders.changed().await;
     if orders.borrow_and_update().stop { Order::Stop } else { Order::Reconnect }
 }
+
+/// FreeSWITCH's `event-heartbeat-interval` can be set; a connection that is given up for silence waits twice as long the
+/// next time, up to this.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);

@@ -25,7 +25,7 @@ pub struct Config {
     /// The longest wait. Default 60 s.
     pub backoff_cap: Duration,
     /// How long a connection that HEARTBEAT is subscribed on may be silent: FreeSWITCH sends one every 20 s. Default
-    /// 60 s; `None` waits for ever.
+    /// 60 s, doubled after each silence up to 10 min, because the server's interval can be set; `None` waits for ever.
     pub silence_limit: Option<Duration>,
     /// How long a connection is idle before TCP asks whether the peer lives. Default 30 s; `None` never asks.
     pub keepalive: Option<Duration>,

@@ -272,7 +272,9 @@ async fn silence_ends_a_connection_that_expects_heartbeats() {
     let peer = Peer::new().await;
     let subscription = Some(Subscription::new(Format::Plain).event("HEARTBEAT"));
     let silence_limit = Some(Duration::from_millis(50));
-    let mut client = Running::start(Config { subscription, silence_limit, ..config(peer.port()) });
+    let backoff_base = Duration::from_millis(1);
+    let mut client =
+        Running::start(Config { subscription, silence_limit, backoff_base, ..config(peer.port()) });
     let mut talk = peer.accept().await;
     talk.subscribe("event plain HEARTBEAT\n\n").await;
     assert!(matches!(client.why().await, Disconnect::Silent(limit) if Some(limit) == silence_limit));

@@ -3,6 +3,7 @@
 //! Nothing is decided here; the daemon's words are shown. `--json` shows its answer as it came, for scripts.
 
 use crate::config::duration;
+use crate::exit;
 use clap::{Args, Subcommand, ValueEnum};
 use guard::Target;
 use std::io::Write;
@@ -183,10 +184,10 @@ impl Failure {
     /// The exit code (sysexits).
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::BadUrl { .. } | Failure::Refused(_) => 64,
-            Failure::NotRunning { .. } | Failure::Stranger { .. } | Failure::Unable(_) => 69,
-            Failure::Output(_) => 74,
-            Failure::NotPermitted(_) => 77,
+            Failure::BadUrl { .. } | Failure::Refused(_) => exit::USAGE,
+            Failure::NotRunning { .. } | Failure::Stranger { .. } | Failure::Unable(_) => exit::UNAVAILABLE,
+            Failure::Output(_) => exit::OUTPUT,
+            Failure::NotPermitted(_) => exit::NO_PERMISSION,
         }
     }
 }

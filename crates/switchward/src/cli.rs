@@ -6,22 +6,15 @@
 
 use crate::ask::Ask;
 use crate::config::{self, Config, LoadError, Loaded, LogFormat, LogLevel};
+use crate::exit;
 use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod replay;
 mod serve;
-
-/// Bad usage, or a configuration with a mistake.
-pub const EX_USAGE: u8 = 64;
-/// A service that is not there.
-pub const EX_UNAVAILABLE: u8 = 69;
-/// Something of ours failed.
-pub const EX_SOFTWARE: u8 = 70;
-/// A privilege is missing.
-pub const EX_NOPERM: u8 = 77;
 
 /// The guard and the only door of a voice switch.
 #[derive(Parser, Debug)]
@@ -69,11 +62,11 @@ struct Run {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments(std::env::args())) {
+    let cli = match Cli::try_parse_from(arguments(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             _ = error.print();
-            return if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
+            return if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS };
         }
     };
     let mut out = std::io::stdout().lock();
@@ -82,19 +75,18 @@ pub fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             _ = writeln!(std::io::stderr(), "switchward: {error:#}");
-            ExitCode::from(EX_SOFTWARE)
+            ExitCode::from(exit::SOFTWARE)
         }
     }
 }
 
 /// The predecessor's users may write `-config FILE`, as Go programs have it.
-fn arguments(given: impl Iterator<Item = String>) -> Vec<String> {
-    given
-        .map(|argument| match argument.strip_prefix("-config") {
-            Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("-{argument}"),
-            _ => argument,
-        })
-        .collect()
+fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let doubled = |argument: OsString| match argument.to_str().and_then(|text| text.strip_prefix("-config")) {
+        Some(rest) if rest.is_empty() || rest.starts_with('=') => format!("--config{rest}").into(),
+        _ => argument,
+    };
+    given.map(doubled).collect()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -150,7 +142,7 @@ fn load(path: &Path) -> Result<Loaded, LoadError> {
 fn check(path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let Some(path) = find(path) else {
         writeln!(out, "no configuration found: name one with --config, or write one with `switchward init`")?;
-        return Ok(ExitCode::from(EX_USAGE));
+        return Ok(ExitCode::from(exit::USAGE));
     };
     match load(&path) {
         Ok(loaded) => {
@@ -169,7 +161,7 @@ fn check(path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         }
         Err(error) => {
             writeln!(out, "{error}")?;
-            Ok(ExitCode::from(EX_USAGE))
+            Ok(ExitCode::from(exit::USAGE))
         }
     }
 }
@@ -187,7 +179,7 @@ fn init(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         }
         Err(error) => {
             writeln!(out, "cannot write {}: {error}", path.display())?;
-            Ok(ExitCode::from(EX_USAGE))
+            Ok(ExitCode::from(exit::USAGE))
         }
     }
 }

@@ -6,10 +6,11 @@
 use crate::app::App;
 use crate::clock;
 use crate::config::{Config, OnExit};
+use crate::exit;
 use crate::logs::Level;
 use crate::mirror::{self, Mirror};
 use crate::policy;
-use crate::store::{Kept, Store};
+use crate::store::{Kept, OpenError, Store};
 use crate::switch::Switch;
 use crate::watch::{self, Reader};
 use arc_swap::ArcSwap;
@@ -39,7 +40,7 @@ pub enum StartError {
     },
     /// The store cannot be opened.
     #[error(transparent)]
-    Store(#[from] crate::store::OpenError),
+    Store(#[from] OpenError),
     /// The kernel's sets cannot be made.
     #[error(
         "bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false"
@@ -51,6 +52,16 @@ pub enum StartError {
     /// A network namespace cannot be made.
     #[error("a network namespace of our own cannot be made: {0}; that needs root")]
     Namespace(std::io::Error),
+}
+
+impl StartError {
+    /// The exit code that tells it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Firewall(_) | StartError::Namespace(_) => exit::NO_PERMISSION,
+            StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => exit::UNAVAILABLE,
+        }
+    }
 }
 
 /// Where the configuration came from, and how to behave.
@@ -193,11 +204,12 @@ fn open_store(config: &Config, chosen: Option<&Path>) -> Result<Option<(Store, K
     let is_default = chosen.is_none() && *path == Config::default().store.path;
     match Store::open(path) {
         Ok(opened) => Ok(Some(opened)),
-        Err(error) if is_default => {
+        Err(error @ OpenError::Unusable { .. }) if is_default => {
             let beside = Path::new("switchward.db");
             tracing::warn!("{error}; using ./{} instead", beside.display());
             match Store::open(beside) {
                 Ok(opened) => Ok(Some(opened)),
+                Err(error @ OpenError::InUse(_)) => Err(error.into()),
                 Err(error) => {
                     tracing::error!("{error}; bans will not survive a restart");
                     Ok(None)

@@ -5,7 +5,7 @@
 //! real kernel sets in a network namespace that nobody else uses.
 
 use crate::config::{Config, Secret};
-use crate::daemon::{self, Options, Running, StartError};
+use crate::daemon::{self, Options, Running};
 use crate::logs;
 use anyhow::Context;
 use guard::Guard;
@@ -52,7 +52,7 @@ async fn act(settings: Settings, out: &mut dyn Write) -> anyhow::Result<ExitCode
         Ok(running) => running,
         Err(error) => {
             writeln!(std::io::stderr(), "switchward: {error}")?;
-            return Ok(ExitCode::from(exit_code(&error)));
+            return Ok(ExitCode::from(error.exit_code()));
         }
     };
     introduce(settings, &running, &sim, out)?;
@@ -152,13 +152,4 @@ fn conclude(running: &Running, stats: RunStats, out: &mut dyn Write) -> std::io:
         "{} steps of attackers were dropped, and {} of others (a phone with a wrong password).",
         stats.blocked_attackers, stats.blocked_others
     )
-}
-
-fn exit_code(error: &StartError) -> u8 {
-    match error {
-        StartError::Firewall(_) | StartError::Namespace(_) => crate::cli::EX_NOPERM,
-        StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => {
-            crate::cli::EX_UNAVAILABLE
-        }
-    }
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod exit;
 pub mod http;
 pub mod logs;
 pub mod mirror;

@@ -41,14 +41,29 @@ pub type Whole = Box<dyn Fn() -> Kept + Send>;
 
 /// Why the store cannot be used at all.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot open the store {path}: {reason}; make its directory writable for this user or set store.path"
-)]
-pub struct OpenError {
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    pub reason: String,
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "the store {0} is in use by another switchward; stop that one, or give this one a store.path and a \
+         firewall.table of its own"
+    )]
+    InUse(PathBuf),
+    /// It cannot be made, opened or read.
+    #[error(
+        "cannot open the store {path}: {reason}; make its directory writable for this user or set store.path"
+    )]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    fn unusable(path: &Path, reason: impl ToString) -> OpenError {
+        OpenError::Unusable { path: path.into(), reason: reason.to_string() }
+    }
 }
 
 /// How the store is doing.
@@ -94,19 +109,20 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 const BATCH: usize = 10_000;
 
 impl Store {
-    /// Opens (or makes) the database and reads what it kept. A damaged one is moved aside, not overwritten.
+    /// Opens (or makes) the database and reads what it kept. A damaged one is moved aside, not overwritten. It is
+    /// ours alone until it is closed: two daemons that put different ledgers into one kernel would undo each other.
     ///
     /// # Errors
-    /// When the file cannot be made or opened.
+    /// When the file cannot be made or opened, or another process has it.
     pub fn open(path: &Path) -> Result<(Store, Kept), OpenError> {
-        let (tables, kept) = Tables::open(path).map_err(|reason| OpenError { path: path.into(), reason })?;
+        let (tables, kept) = Tables::open(path)?;
         let (jobs, inbox) = channel();
         let shared = Arc::new(Shared::default());
         let writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: false };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run())
-            .map_err(|error| OpenError { path: path.into(), reason: error.to_string() })?;
+            .map_err(|error| OpenError::unusable(path, error))?;
         Ok((Store { jobs, shared }, kept))
     }
 

@@ -1,7 +1,8 @@
 //! `switchward replay`: captures in, verdicts out.
 
-use super::{EX_USAGE, find, load};
+use super::{find, load};
 use crate::config::Config;
+use crate::exit;
 use crate::replay::{Action, Line, Map, Summary};
 use clap::Args;
 use std::io::Write;
@@ -30,7 +31,7 @@ impl Replay {
             Some(Ok(loaded)) => loaded.config,
             Some(Err(error)) => {
                 writeln!(std::io::stderr(), "{error}")?;
-                return Ok(ExitCode::from(EX_USAGE));
+                return Ok(ExitCode::from(exit::USAGE));
             }
         };
         let mut replay = crate::replay::Replay::new(&config, self.map);
@@ -54,7 +55,7 @@ impl Replay {
             failed?;
             if let Err(error) = played {
                 writeln!(std::io::stderr(), "switchward: {error}")?;
-                return Ok(ExitCode::from(EX_USAGE));
+                return Ok(ExitCode::from(exit::USAGE));
             }
         }
         if !self.json {

@@ -1,8 +1,9 @@
 //! `switchward run` and `switchward demo`: the daemon in the foreground, until a signal ends it.
 
-use super::{EX_NOPERM, EX_UNAVAILABLE, EX_USAGE, find, load, log_settings};
+use super::{find, load, log_settings};
 use crate::config::{self, Config, Loaded};
-use crate::daemon::{self, Options, Running, StartError};
+use crate::daemon::{self, Options, Running};
+use crate::exit;
 use crate::logs;
 use clap::Args;
 use std::io::Write;
@@ -46,7 +47,7 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
         Ok(found) => found,
         Err(error) => {
             writeln!(std::io::stderr(), "{error}")?;
-            return Ok(ExitCode::from(EX_USAGE));
+            return Ok(ExitCode::from(exit::USAGE));
         }
     };
     let mut config = loaded.config;
@@ -64,7 +65,10 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
         let options = Options { path: loaded.path.clone(), ..Options::default() };
         let running = match daemon::start(config, log, options).await {
             Ok(running) => running,
-            Err(error) => return refused(&error),
+            Err(error) => {
+                tracing::error!("{error}");
+                return Ok(ExitCode::from(error.exit_code()));
+            }
         };
         _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         serve(&running, dry_run).await?;
@@ -87,14 +91,6 @@ fn configuration(path: Option<&Path>) -> Result<(Loaded, bool), String> {
             path.display()
         )),
     }
-}
-
-fn refused(error: &StartError) -> anyhow::Result<ExitCode> {
-    tracing::error!("{error}");
-    Ok(ExitCode::from(match error {
-        StartError::Firewall(_) | StartError::Namespace(_) => EX_NOPERM,
-        StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => EX_UNAVAILABLE,
-    }))
 }
 
 /// Waits for the end; SIGHUP reads the configuration anew.

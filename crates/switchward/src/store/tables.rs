@@ -1,11 +1,11 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
-use super::Kept;
+use super::{Kept, OpenError};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,24 +20,31 @@ const SCHEMA: &str = "
 
 pub(super) struct Tables {
     connection: Connection,
+    /// Holds the lock that makes the store ours. Closed after the connection: closing a file that SQLite has open
+    /// takes SQLite's own locks away (<https://sqlite.org/howtocorrupt.html>, 2.2).
+    _lock: File,
 }
 
 impl Tables {
     /// Opens or makes the database.
-    pub(super) fn open(path: &Path) -> Result<(Tables, Kept), String> {
-        prepare(path)?;
-        match Self::open_existing(path) {
-            Ok(opened) => Ok(opened),
+    pub(super) fn open(path: &Path) -> Result<(Tables, Kept), OpenError> {
+        let unusable = |reason: String| OpenError::unusable(path, reason);
+        let lock = prepare(path)?;
+        let (connection, kept, lock) = match Self::open_existing(path) {
+            Ok((connection, kept)) => (connection, kept, lock),
             Err(error) if is_damage(&error) => {
-                let aside = move_aside(path)?;
-                let (tables, kept) = Self::open_existing(path).map_err(|error| error.to_string())?;
-                Ok((tables, Kept { damaged: Some(aside), ..kept }))
+                let aside = move_aside(path).map_err(unusable)?;
+                let lock = prepare(path)?;
+                let (connection, kept) =
+                    Self::open_existing(path).map_err(|error| unusable(error.to_string()))?;
+                (connection, Kept { damaged: Some(aside), ..kept }, lock)
             }
-            Err(error) => Err(error.to_string()),
-        }
+            Err(error) => return Err(unusable(error.to_string())),
+        };
+        Ok((Tables { connection, _lock: lock }, kept))
     }
 
-    fn open_existing(path: &Path) -> rusqlite::Result<(Tables, Kept)> {
+    fn open_existing(path: &Path) -> rusqlite::Result<(Connection, Kept)> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -65,7 +72,7 @@ impl Tables {
             }
         }
         drop(statement);
-        Ok((Tables { connection }, kept))
+        Ok((connection, kept))
     }
 
     /// Writes changes in one commit.
@@ -157,16 +164,21 @@ fn read<T: serde::de::DeserializeOwned>(
     Ok(entries)
 }
 
-/// Makes the directory and the file, for this user alone.
-fn prepare(path: &Path) -> Result<(), String> {
+/// Makes the directory and the file, for this user alone, and takes the file's lock.
+fn prepare(path: &Path) -> Result<File, OpenError> {
     if let Some(directory) =
         path.parent().filter(|directory| !directory.as_os_str().is_empty() && !directory.exists())
     {
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| format!("making {}: {error}", directory.display()))?;
+        made.map_err(|error| OpenError::unusable(path, format!("making {}: {error}", directory.display())))?;
     }
     let opened = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-    opened.map(|_| ()).map_err(|error| error.to_string())
+    let file = opened.map_err(|error| OpenError::unusable(path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.into())),
+        Err(TryLockError::Error(error)) => Err(OpenError::unusable(path, format!("locking it: {error}"))),
+    }
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

@@ -1,0 +1,12 @@
+//! Exit codes, those of sysexits.h.
+
+/// Bad usage, or a configuration with a mistake (EX_USAGE).
+pub const USAGE: u8 = 64;
+/// A service that is not there (EX_UNAVAILABLE).
+pub const UNAVAILABLE: u8 = 69;
+/// Something of ours failed (EX_SOFTWARE).
+pub const SOFTWARE: u8 = 70;
+/// The output cannot be written (EX_IOERR).
+pub const OUTPUT: u8 = 74;
+/// A privilege is missing (EX_NOPERM).
+pub const NO_PERMISSION: u8 = 77;

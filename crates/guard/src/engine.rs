@@ -296,7 +296,7 @@ impl Guard {
             let mut shard = self.shard(seen.source).lock();
             shard.tallies.sweep(Tick::of(seen.now), SWEEP, &compiled.spans);
             let registered = shard.standings.phones(seen.source, seen.now) > 0;
-            let known = registered || self.ledger.allowed(seen.ip, seen.now).is_some();
+            let known = registered || self.allowed(&compiled.policy, seen).is_some();
             let strike = shard.names.strike(seen);
             for (index, rule) in compiled
                 .rules
@@ -335,10 +335,14 @@ impl Guard {
         }
     }
 
+    /// On what ground a source is on the allow-list, if that is heeded.
+    fn allowed(&self, policy: &Policy, seen: &Seen<'_>) -> Option<AllowedBy> {
+        policy.allow.then(|| self.ledger.allowed(seen.ip, seen.now)).flatten()
+    }
+
     /// Whether nothing that a source does may ban it: trusted, protected, or allowed by an operator.
     fn is_untouchable(&self, compiled: &Compiled, seen: &Seen<'_>) -> bool {
-        compiled.is_out_of_reach(seen.ip)
-            || self.ledger.allowed(seen.ip, seen.now) == Some(AllowedBy::Operator)
+        compiled.is_out_of_reach(seen.ip) || self.allowed(&compiled.policy, seen) == Some(AllowedBy::Operator)
     }
 
     /// The last questions before a ban: who is spared, and what the evidence allows. True when the strikes are spent.
@@ -353,7 +357,7 @@ impl Guard {
     ) -> bool {
         let policy = &compiled.policy;
         let forgeable = order.evidence == Evidence::Forgeable;
-        let trusted = || registered || self.ledger.allowed(seen.ip, seen.now).is_some();
+        let trusted = || registered || self.allowed(&compiled.policy, seen).is_some();
         if self.is_untouchable(compiled, seen) || (forgeable && trusted()) {
             self.counts.spared.up();
             return false;

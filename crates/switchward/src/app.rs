@@ -149,6 +149,7 @@ impl App {
         let (live, restart) = running.diff_reload(&new);
         let new = new.without_restart(&running);
         self.guard.set_policy(policy::policy(&new, &self.own));
+        lift_out_of_reach(&self.guard);
         if let Some(writer) = self.mirror.firewall() {
             writer.protect(policy::firewall(&new, &self.own).protect);
         }
@@ -163,5 +164,12 @@ impl App {
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(" "), "these keys have changed and need a restart");
         }
+    }
+}
+
+/// Lifts bans of what is trusted or protected by now, and says so.
+pub(crate) fn lift_out_of_reach(guard: &Guard) {
+    for ban in guard.lift_out_of_reach(clock::now()) {
+        tracing::warn!(target = %ban.target, "ban lifted: it is trusted or protected now");
     }
 }

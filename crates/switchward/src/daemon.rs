@@ -229,6 +229,7 @@ fn restore(guard: &Guard, kept: Kept) {
     }
     let now = clock::now();
     guard.ledger().restore(kept.bans, kept.allows, kept.patterns, now);
+    crate::app::lift_out_of_reach(guard);
     let (bans, allowed) = guard.ledger().sizes();
     tracing::info!(bans, allowed, "ledger restored");
 }

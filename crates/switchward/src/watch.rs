@@ -130,7 +130,7 @@ impl Sink {
             Incoming::Read { .. } => self.now = clock::now(),
             Incoming::Drained => self.count(),
             Incoming::Frame(frame) => {
-                self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_)))
+                self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_)));
             }
             Incoming::State(state) => self.state(&state),
         }

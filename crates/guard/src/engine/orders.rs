@@ -150,6 +150,16 @@ impl Guard {
         self.ledger.disallow(target, Origin::Operator(who.into())).is_some()
     }
 
+    /// Lifts the bans that the policy would not allow: what is trusted or protected now may not have been when they were made.
+    pub fn lift_out_of_reach(&self, now: Time) -> Vec<Arc<Ban>> {
+        let policy = self.policy.load();
+        let nets = || policy.policy.trusted.iter().chain(&policy.policy.protected);
+        let by = Origin::Operator("configuration".into());
+        let bans = self.ledger.bans(now).into_iter();
+        let wrong = bans.filter(|ban| overlapping(nets(), ban.target).is_some());
+        wrong.filter_map(|ban| self.ledger.lift(ban.target, by.clone(), now)).collect()
+    }
+
     /// Forgets what was counted against a source.
     fn forget_strikes(&self, target: Target) {
         let Some(source) = target.source() else { return };

@@ -365,3 +365,24 @@ fn a_flood_of_sources_stays_within_the_cap() {
     assert!(state.windows <= 16_000 && state.windows_evicted > 100_000, "{state:?}");
     assert!(state.bytes < 8_000_000, "{state:?}");
 }
+
+#[test]
+fn an_allow_list_that_is_switched_off_protects_nobody() {
+    let guard = guard(|policy| policy.allow = false);
+    guard.order_allow("198.51.100.9".parse().unwrap(), None, "", "", "me", at(0.0)).unwrap();
+    assert!(first_ban(&guard, &from("198.51.100.9", FAILED), (0..9).map(f64::from)).is_some());
+}
+
+#[test]
+fn a_ban_within_what_has_become_trusted_is_lifted() {
+    let guard = guard(|_| ());
+    for address in ["198.51.100.1", "203.0.113.1"] {
+        first_ban(&guard, &from(address, FAILED), (0..9).map(f64::from)).unwrap();
+    }
+    assert!(guard.lift_out_of_reach(at(10.0)).is_empty());
+    let trusted = vec!["198.51.100.0/24".parse().unwrap()];
+    guard.set_policy(Policy { trusted, ..Policy::default() });
+    let lifted = guard.lift_out_of_reach(at(10.0));
+    assert_eq!(lifted.iter().map(|ban| ban.target.to_string()).collect::<Vec<_>>(), ["198.51.100.1"]);
+    assert_eq!(guard.ledger().bans(at(10.0)).len(), 1);
+}

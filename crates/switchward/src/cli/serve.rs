@@ -123,7 +123,7 @@ fn reload(running: &Running, dry_run: bool) {
             running.app.reload(new);
         }
         Err(error) => {
-            tracing::error!("the configuration is as it was, because the new one has mistakes: {error}")
+            tracing::error!("the configuration is as it was, because the new one has mistakes: {error}");
         }
     }
     _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -99,8 +99,8 @@ impl Tables {
         write_all(&mut self.connection).map_err(|error| error.to_string())
     }
 
-    /// Moves what is in the write-ahead log into the database.
-    pub(super) fn close(&mut self) {
+    /// Moves what is in the write-ahead log into the database, and lets others have it.
+    pub(super) fn close(self) {
         _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn learn(app: Arc<App>, switch: Arc<Switch>) {
             tracing::info!(switch = name, registrations = learnt, "learnt who is registered");
         }
         Err(error) => {
-            tracing::warn!(switch = name, %error, "the switch's list of registrations was not understood")
+            tracing::warn!(switch = name, %error, "the switch's list of registrations was not understood");
         }
     }
 }

@@ -8,6 +8,8 @@
     reason = "tests start programs and fail by panicking"
 )]
 
+mod cli_asks;
+mod cli_files;
 mod crash;
 mod disk;
 mod flood;

@@ -163,3 +163,18 @@ fn a_damaged_store_is_put_aside_and_the_guard_starts() {
     assert!(aside.into_iter().any(|file| file.file_name().to_string_lossy().contains("damaged")));
     stage.agreed(&daemon);
 }
+
+#[test]
+fn a_second_daemon_on_the_same_store_is_refused() {
+    let stage = Stage::new();
+    let daemon = stage.start("");
+    assert!(daemon.http.ban("198.51.100.7"));
+    stage.configure("server.port = 8099");
+    let said = stage.run(&RUN).with(69);
+    assert!(said.contains("is in use by another switchward") && said.contains("store.path"), "{said}");
+    assert!(daemon.http.ban("198.51.100.8"), "the first one goes on");
+    stage.agreed(&daemon);
+    daemon.kill();
+    stage.configure("");
+    assert_eq!(stage.agreed(&stage.start_again()).len(), 2, "a killed one holds nothing");
+}

@@ -4,7 +4,9 @@ use super::http::Http;
 use super::{DEADLINE, comes_true};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// A daemon that runs. Dropping it kills it.
@@ -170,9 +172,38 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
+/// Kills a program that does not end by itself.
+struct EndInTime {
+    ended: Sender<()>,
+    killer: JoinHandle<bool>,
+}
+
+impl EndInTime {
+    fn of(process: u32) -> EndInTime {
+        let (ended, end) = channel();
+        let killer = std::thread::spawn(move || {
+            let is_late = end.recv_timeout(DEADLINE).is_err();
+            if is_late {
+                super::sh(&format!("kill -KILL {process}"));
+            }
+            is_late
+        });
+        EndInTime { ended, killer }
+    }
+
+    #[track_caller]
+    fn end(self) {
+        _ = self.ended.send(());
+        assert!(!self.killer.join().unwrap(), "the program did not end by itself");
+    }
+}
+
 impl Ended {
     pub(crate) fn of(command: &mut Command) -> Ended {
-        let output = command.output().unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let guard = EndInTime::of(child.id());
+        let output = child.wait_with_output().unwrap();
+        guard.end();
         let text = |bytes| String::from_utf8(bytes).expect("the program wrote what is not UTF-8");
         Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

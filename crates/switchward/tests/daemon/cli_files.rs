@@ -1,0 +1,221 @@
+//! The command line without a daemon: configuration files, captures, versions, mistakes, closed pipes.
+
+use crate::support::{PASSWORD, Stage};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+fn capture(name: &str) -> String {
+    format!("{}/../../testdata/captures/freeswitch/{name}.esl.zst", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn check_tells_a_good_file_from_one_with_warnings_and_one_with_mistakes() {
+    let stage = Stage::new();
+    stage.file(
+        "good.toml",
+        &format!("security.esl_password = \"{PASSWORD}\"\nsecurity.max_failed_attempts = 3\n"),
+    );
+    let said = stage.run(&["check", "good.toml"]).with(0);
+    assert!(said.contains("good.toml is good: 1 switch, 0 warning(s)"), "{said}");
+
+    stage.file(
+        "odd.toml",
+        &format!("security.esl_password = \"{PASSWORD}\"\nsecurity.max_failed_attemps = 3\n"),
+    );
+    let said = stage.run(&["check", "--config", "odd.toml"]).with(0);
+    assert!(
+        said.contains("odd.toml:2:") && said.contains("max_failed_attempts") && said.contains("1 warning(s)"),
+        "{said}"
+    );
+
+    stage.file(
+        "bad.json",
+        "{\n  \"security\": {\n    \"block_duration\": \"soon\",\n    \"esl_port\": 99999\n  }\n}\n",
+    );
+    let said = stage.run(&["check", "bad.json"]).with(64);
+    assert!(said.contains("bad.json:3:") && said.contains("security.block_duration"), "{said}");
+    assert!(said.contains("bad.json:4:") && said.contains("security.esl_port"), "both at once: {said}");
+
+    assert!(stage.run(&["check", "none.toml"]).with(64).contains("none.toml: no such file"));
+    assert!(stage.run(&["check"]).with(64).contains("switchward init"));
+}
+
+#[test]
+fn a_variable_of_the_environment_is_checked_as_well() {
+    let stage = Stage::new();
+    stage.configure("");
+    let with = |value: &str| {
+        crate::support::Ended::of(
+            stage.command(&["check", "switchward.toml"]).env("SECURITY_BLOCK_DURATION", value),
+        )
+    };
+    with("2h").with(0);
+    assert!(with("two").with(64).contains("SECURITY_BLOCK_DURATION"));
+}
+
+#[test]
+fn init_writes_a_file_that_is_good_and_never_overwrites_one() {
+    let stage = Stage::new();
+    assert!(stage.run(&["init"]).with(0).contains("wrote switchward.toml"));
+    let path = stage.folder().join("switchward.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, switchward::config::EXAMPLE_TOML);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600,
+        "it will hold a password"
+    );
+    assert!(stage.run(&["check", "switchward.toml"]).with(0).contains("is good"));
+
+    std::fs::write(&path, "mine").unwrap();
+    assert!(stage.run(&["init"]).with(64).contains("cannot write switchward.toml"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+
+    stage.run(&["init", "other.json"]).with(0);
+    let json: Value =
+        serde_json::from_str(&std::fs::read_to_string(stage.folder().join("other.json")).unwrap()).unwrap();
+    assert_eq!(json["security"]["esl_port"], "8021", "in the predecessor's types");
+}
+
+#[test]
+fn a_bare_start_writes_the_predecessors_file_and_guards() {
+    for (arguments, file) in [
+        (&[][..], "config.json"),
+        (&["-config", "mine.json"], "mine.json"),
+        (&["-config=my.json"], "my.json"),
+    ] {
+        let stage = Stage::new();
+        let switch = stage.switch();
+        switch.set_password("ClueCon");
+        let mut command = stage.command(arguments);
+        // The default is in /var/lib.
+        command.env("STORE_PATH", stage.store());
+        let mut daemon = crate::support::Daemon::spawn(command);
+        let said = daemon.log.wait_for("wrote a default configuration");
+        assert!(said.contains(file), "{said}");
+        daemon.log.wait_for("ready");
+        daemon.wait_for_switch();
+        assert!(daemon.http.ban("198.51.100.7"));
+        stage.agreed(&daemon);
+        assert!(daemon.terminate().success());
+        assert!(stage.run(&["check", file]).with(0).contains("is good"), "{file}");
+    }
+}
+
+#[test]
+fn replay_prints_one_object_for_each_verdict() {
+    let stage = Stage::new();
+    let ended = stage.run(&[
+        "replay",
+        "--json",
+        "--map",
+        "127.0.0.0/16=198.18.0.0/16",
+        &capture("register_fail.plain"),
+    ]);
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
+    let lines: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let bans: Vec<&Value> = lines.iter().filter(|line| line["action"] == "ban").collect();
+    assert_eq!(
+        bans.iter().map(|ban| ban["target"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["198.18.66.5", "198.18.66.6"]
+    );
+    for line in &lines {
+        for key in ["time", "action", "target", "rule", "evidence", "reason"] {
+            assert!(line[key].is_string(), "{key}: {line}");
+        }
+        assert!(line.get("ttl").is_some(), "{line}");
+        assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+    assert_eq!(
+        (&bans[0]["ttl"], &bans[0]["rule"], &bans[0]["evidence"]),
+        (&3600.into(), &"failed-registrations".into(), &"likely".into())
+    );
+}
+
+#[test]
+fn replay_judges_by_the_configuration_and_prints_a_table_for_people() {
+    let stage = Stage::new();
+    stage.configure("security.max_failed_attempts = 1");
+    let map = "127.0.0.0/16=198.18.0.0/16";
+    let said = stage
+        .run(&["replay", "--config", "switchward.toml", "--map", map, &capture("register_fail.plain")])
+        .with(0);
+    assert!(said.contains("198.18.66.2") && said.contains("failed-registrations"), "{said}");
+    let summary = said.lines().last().unwrap();
+    assert!(summary.starts_with("115 events") && !summary.contains("; 2 banned"), "{summary}");
+    assert!(!stage.store().exists(), "a replay remembers nothing");
+}
+
+#[test]
+fn replay_tells_what_is_no_capture() {
+    let stage = Stage::new();
+    stage.file("text", "this is no capture\n\nat all\n\n");
+    stage.file("empty", "");
+    for (file, words) in [("text", "text "), ("empty", "holds no event"), ("none", "cannot read none")] {
+        let said = stage.run(&["replay", file]).with(64);
+        assert!(said.contains(words) && !said.contains("panicked"), "{said}");
+    }
+    assert!(stage.run(&["replay", "--map", "127.0.0.0/8", "text"]).with(64).contains("FROM=TO"));
+}
+
+#[test]
+fn version_and_help_are_no_mistakes_and_nonsense_is_one() {
+    let stage = Stage::new();
+    for arguments in [["version"], ["--version"], ["-V"]] {
+        assert_eq!(
+            stage.run(&arguments).with(0),
+            format!("switchward {}\n", env!("CARGO_PKG_VERSION")),
+            "{arguments:?}"
+        );
+    }
+    for command in [
+        "run", "check", "init", "replay", "demo", "ban", "unban", "allow", "disallow", "list", "why",
+        "status",
+    ] {
+        assert!(stage.run(&[command, "--help"]).with(0).contains("Usage: switchward "), "{command}");
+    }
+    for arguments in
+        [&["guard"][..], &["ban"], &["ban", "nonsense"], &["status", "--loud"], &["list", "everything"]]
+    {
+        let said = stage.run(arguments).with(64);
+        assert!(said.contains("Usage") || said.contains("help"), "{said}");
+    }
+    let said = crate::support::Ended::of(stage.command(&[]).arg(OsStr::from_bytes(b"\xff\xfe"))).with(64);
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_mistake() {
+    let stage = Stage::new();
+    stage.configure("");
+    let capture = capture("scanner.plain");
+    for arguments in [
+        &["replay", "--json", &capture][..],
+        &["replay", &capture],
+        &["check", "switchward.toml"],
+        &["version"],
+    ] {
+        let mut child =
+            stage.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_demo_ends_by_itself_and_leaves_nothing() {
+    let stage = Stage::new();
+    let temporary = stage.folder().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = stage.command(&["demo", "--netns", "--seconds", "5", "--port", "0"]);
+    let said = crate::support::Ended::of(command.env("TMPDIR", &temporary)).with(0);
+    assert!(said.contains("Bans are real, in a network namespace of their own"), "{said}");
+    assert!(said.contains("bans: "), "{said}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "the demo left files");
+    assert_eq!(crate::support::sh("nft list ruleset"), "", "the demo touched the network it was started in");
+}

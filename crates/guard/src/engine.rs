@@ -7,15 +7,13 @@
 use crate::ban::{Ban, Origin, Reason, Scope};
 use crate::counts::Counts;
 use crate::ledger::{AllowedBy, Entered, Journal, Ledger};
-use crate::names::Names;
 use crate::observation::{Evidence, Method, Observation, What};
-use crate::policy::{Applies, Policy, Rule, Signal, Subject, UNTRUSTED_DOMAIN, number};
+use crate::policy::{Policy, Signal, Subject, UNTRUSTED_DOMAIN};
 use crate::source::{Source, Target};
-use crate::standing::Standings;
-use crate::tally::{Key, Measure, Record, Strike, Tallies, printable};
+use crate::tally::printable;
 use crate::time::Time;
 use crate::verdict::{Alert, AlertKind, Verdict};
-use crate::window::{Tick, ticks};
+use crate::window::Tick;
 use ahash::RandomState;
 use arc_swap::ArcSwap;
 use arrayvec::ArrayVec;
@@ -25,8 +23,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod compiled;
 mod look;
 mod orders;
+mod shard;
+
+use compiled::Compiled;
+use shard::{Seen, Shard};
 
 pub use look::{Explanation, RuleRecord, State};
 pub use orders::Refusal;
@@ -60,45 +63,8 @@ pub struct Guard {
     hasher: RandomState,
 }
 
-pub(crate) struct Shard {
-    tallies: Tallies,
-    standings: Standings,
-    names: Names,
-}
-
-/// The policy, and what is worked out from it once.
-pub(crate) struct Compiled {
-    policy: Policy,
-    rules: Vec<Rule>,
-    /// Window of each rule in ticks.
-    spans: Vec<u32>,
-}
-
-impl Compiled {
-    fn new(policy: Policy) -> Compiled {
-        let rules = policy.rules();
-        let spans = rules.iter().map(|rule| ticks(rule.limit.window)).collect();
-        Compiled { policy, rules, spans }
-    }
-
-    fn measure(&self, rule: usize) -> Measure {
-        Measure { span: self.spans[rule], keep: self.rules[rule].limit.threshold }
-    }
-
-    fn is_out_of_reach(&self, ip: IpAddr) -> bool {
-        let nets = self.policy.trusted.iter().chain(&self.policy.protected);
-        nets.into_iter().any(|net| net.contains(&ip))
-    }
-
-    fn switch(&self, number: u16) -> &str {
-        self.policy.switches.get(usize::from(number)).map_or("", String::as_str)
-    }
-}
-
 /// Shards: enough that two switches' readers seldom meet.
 const SHARDS: usize = 16;
-/// Names kept in each shard.
-const NAMES: usize = 4096;
 /// Slots that each observation sweeps.
 const SWEEP: usize = 2;
 /// How long after a ban its source may still be heard: events on their way, and calls given up 10 s after the INVITE.
@@ -108,13 +74,8 @@ impl Guard {
     /// A guard with an empty ledger. `seed` keys the hashes: random in production, fixed in tests.
     pub fn new(policy: Policy, limits: Limits, seed: [u64; 4], journal: Journal) -> Guard {
         let hasher = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
-        let shard = || {
-            Mutex::new(Shard {
-                tallies: Tallies::new(limits.windows / SHARDS, hasher.clone()),
-                standings: Standings::new(limits.registrations / SHARDS, hasher.clone()),
-                names: Names::new(NAMES, hasher.clone()),
-            })
-        };
+        let shard =
+            || Mutex::new(Shard::new(limits.windows / SHARDS, limits.registrations / SHARDS, &hasher));
         Guard {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             policy: ArcSwap::from_pointee(Compiled::new(policy)),
@@ -445,79 +406,6 @@ struct Order {
     scope: Scope,
     bans: bool,
     evidence: Evidence,
-}
-
-/// An observation whose source is known.
-struct Seen<'a> {
-    seen: &'a Observation<'a>,
-    ip: IpAddr,
-    source: Source,
-    now: Time,
-}
-
-impl Seen<'_> {
-    fn key(&self, rule: u8, subject: Subject) -> Key {
-        Key::new(rule, self.source, if subject == Subject::Port { self.seen.port } else { 0 })
-    }
-
-    fn record(&self) -> Record {
-        let one = |text: &[u8]| {
-            if text.is_empty() {
-                Vec::new()
-            } else {
-                vec![printable(&text[..text.len().min(crate::names::LONGEST_NAME)])]
-            }
-        };
-        Record {
-            count: 1,
-            first: self.now,
-            last: self.now,
-            users: one(self.seen.user),
-            domains: one(self.seen.domain),
-            agents: one(self.seen.agent),
-        }
-    }
-}
-
-impl Names {
-    /// An observation as a strike: its names are kept.
-    fn strike(&mut self, seen: &Seen<'_>) -> Strike {
-        let Observation { evidence, user, domain, agent, .. } = *seen.seen;
-        let [user, domain, agent] = [user, domain, agent].map(|name| self.intern(name));
-        Strike { at: seen.now, evidence, user, domain, agent }
-    }
-}
-
-impl Shard {
-    /// Counts a strike under a rule; its evidence when the rule fires.
-    ///
-    /// A rule that is not for this source counts all the same when it is one of the four that are shown.
-    fn count(
-        &mut self,
-        compiled: &Compiled,
-        index: usize,
-        rule: &Rule,
-        seen: &Seen<'_>,
-        strike: Strike,
-        known: bool,
-    ) -> Option<Evidence> {
-        let applies = match rule.applies {
-            Applies::Everyone => true,
-            Applies::Strangers => !known,
-            Applies::Known => known,
-        };
-        let shown = index <= usize::from(number::REGISTRATION_RATE);
-        if (!applies && !shown) || (rule.subject == Subject::Port && seen.seen.port == 0) {
-            return None;
-        }
-        let key = seen.key(index as u8, rule.subject);
-        let measure = compiled.measure(index);
-        let count = self.tallies.strike(key, measure, strike, &compiled.spans);
-        if !applies || count < rule.limit.threshold {
-            return None;
-        }
-        Some(self.tallies.evidence(key, rule.limit.threshold))
-    }
 }
 
 /// Whether any of `nets` overlaps the target.

@@ -8,17 +8,12 @@ use crate::ban::{Allowed, Ban, Origin};
 use crate::pattern::DomainPattern;
 use crate::source::{Source, Target, fold};
 use crate::time::Time;
-use crate::verdict::AlertKind;
 use ahash::RandomState;
 use arc_swap::ArcSwap;
-use hashbrown::HashMap;
 use ipnet::IpNet;
 use parking_lot::RwLock;
-use prefix_trie::joint::JointPrefixMap;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A change of the ledger.
@@ -45,6 +40,13 @@ pub enum Change {
 /// Whoever mirrors the ledger. Called under the ledger's lock: it must only pass the change on.
 pub type Journal = Box<dyn Fn(&Change) + Send + Sync>;
 
+mod held;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use held::Standing;
+use held::{HeldAllow, Inner, List};
+
 /// What became of a ban.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Entered {
@@ -65,77 +67,6 @@ pub enum AllowedBy {
     Operator,
 }
 
-/// A ban that covers an address, and whether it has been reported as not holding.
-pub(crate) struct Standing {
-    pub(crate) ban: Arc<Ban>,
-    reported: Arc<AtomicU8>,
-}
-
-impl Standing {
-    /// True the first time it is called for this ban and this kind of alert.
-    pub(crate) fn report_once(&self, kind: AlertKind) -> bool {
-        let bit = 1 << kind as u8;
-        self.reported.fetch_or(bit, Relaxed) & bit == 0
-    }
-}
-
-struct HeldBan {
-    ban: Arc<Ban>,
-    reported: Arc<AtomicU8>,
-}
-
-struct HeldAllow {
-    entry: Arc<Allowed>,
-    /// Micros; what `entry.until` has grown to by successes. Zero is for good.
-    until: AtomicU64,
-    last_seen: AtomicU64,
-    /// Micros; the `until` that the journal was last told.
-    told: AtomicU64,
-}
-
-impl HeldAllow {
-    fn new(entry: Arc<Allowed>) -> HeldAllow {
-        let until = entry.until.map_or(0, Time::micros);
-        let last_seen = entry.last_seen.micros();
-        HeldAllow { entry, until: until.into(), last_seen: last_seen.into(), told: until.into() }
-    }
-
-    fn until(&self) -> Option<Time> {
-        match self.until.load(Relaxed) {
-            0 => None,
-            micros => Some(Time::from_micros(micros)),
-        }
-    }
-
-    fn stands(&self, now: Time) -> bool {
-        self.until().is_none_or(|until| until > now)
-    }
-
-    fn shown(&self) -> Allowed {
-        Allowed {
-            until: self.until(),
-            last_seen: Time::from_micros(self.last_seen.load(Relaxed)),
-            ..(*self.entry).clone()
-        }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum List {
-    Bans,
-    Allows,
-}
-
-struct Inner {
-    bans: HashMap<Target, HeldBan, RandomState>,
-    ban_nets: JointPrefixMap<IpNet, ()>,
-    /// The port bans of each source that has any.
-    ban_ports: HashMap<Source, Vec<Target>, RandomState>,
-    allows: HashMap<Target, HeldAllow, RandomState>,
-    allow_nets: JointPrefixMap<IpNet, ()>,
-    expiry: BTreeSet<(Time, List, Target)>,
-}
-
 /// The bans and the allow-list.
 pub struct Ledger {
     inner: RwLock<Inner>,
@@ -147,15 +78,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger with room for `capacity` bans.
     pub fn new(capacity: usize, hasher: RandomState, journal: Journal) -> Ledger {
-        let inner = Inner {
-            bans: HashMap::with_hasher(hasher.clone()),
-            ban_nets: JointPrefixMap::new(),
-            ban_ports: HashMap::with_hasher(hasher.clone()),
-            allows: HashMap::with_hasher(hasher),
-            allow_nets: JointPrefixMap::new(),
-            expiry: BTreeSet::new(),
-        };
-        Ledger { inner: RwLock::new(inner), patterns: ArcSwap::default(), journal, capacity }
+        Ledger { inner: RwLock::new(Inner::new(hasher)), patterns: ArcSwap::default(), journal, capacity }
     }
 
     /// Fills the ledger with what a store kept; what has run out is left out. The journal is told nothing.
@@ -281,7 +204,9 @@ impl Ledger {
         let target = Target::host(ip);
         let until = now + ttl;
         if let Some(held) = self.inner.read().allows.get(&target) {
-            self.refresh(held, until, ttl, now);
+            if held.refresh(until, ttl, now) {
+                (self.journal)(&Change::Refreshed(Arc::new(held.shown())));
+            }
             return None;
         }
         let mut inner = self.inner.write();
@@ -303,20 +228,6 @@ impl Ledger {
         inner.put_allow(entry.clone());
         (self.journal)(&Change::Allowed(entry.clone()));
         Some(entry)
-    }
-
-    /// Lets an entry last until `until`; the journal hears of it when a twenty-fourth of the time has passed.
-    fn refresh(&self, held: &HeldAllow, until: Time, ttl: Duration, now: Time) {
-        held.last_seen.store(now.micros(), Relaxed);
-        if held.until.load(Relaxed) == 0 {
-            return;
-        }
-        held.until.fetch_max(until.micros(), Relaxed);
-        let told = held.told.load(Relaxed);
-        let due = until.since(Time::from_micros(told)) > ttl / 24;
-        if due && held.told.compare_exchange(told, until.micros(), Relaxed, Relaxed).is_ok() {
-            (self.journal)(&Change::Refreshed(Arc::new(held.shown())));
-        }
     }
 
     /// On what ground an address is on the allow-list.
@@ -441,90 +352,6 @@ impl Ledger {
     }
 }
 
-impl Inner {
-    fn standing(&self, ip: IpAddr, port: u16, now: Time) -> Option<Standing> {
-        if self.bans.is_empty() {
-            return None;
-        }
-        let found = |target: Target| {
-            let held = self.bans.get(&target).filter(|held| held.ban.stands(now))?;
-            Some(Standing { ban: held.ban.clone(), reported: held.reported.clone() })
-        };
-        let by_port =
-            || (port != 0 && !self.ban_ports.is_empty()).then(|| found(Target::port(ip, port))).flatten();
-        let by_net = || {
-            if self.ban_nets.is_empty() {
-                return None;
-            }
-            self.ban_nets.cover(&IpNet::from(fold(ip))).find_map(|(net, ())| found(Target::Net(net)))
-        };
-        found(Target::host(ip)).or_else(by_port).or_else(by_net)
-    }
-
-    fn ports_of(&self, source: Source) -> impl Iterator<Item = Target> + '_ {
-        self.ban_ports.get(&source).into_iter().flatten().copied()
-    }
-
-    fn put_ban(&mut self, ban: Arc<Ban>) {
-        let target = ban.target;
-        self.take_ban(target);
-        match target {
-            Target::Net(net) => _ = self.ban_nets.insert(net, ()),
-            Target::Port(ip, _) => self.ban_ports.entry(Source::of(ip)).or_default().push(target),
-            Target::Host(_) => {}
-        }
-        if let Some(until) = ban.until {
-            self.expiry.insert((until, List::Bans, target));
-        }
-        self.bans.insert(target, HeldBan { ban, reported: Arc::default() });
-    }
-
-    fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {
-        let held = self.bans.remove(&target)?;
-        match target {
-            Target::Net(net) => _ = self.ban_nets.remove(&net),
-            Target::Port(ip, _) => {
-                let source = Source::of(ip);
-                if let Some(ports) = self.ban_ports.get_mut(&source) {
-                    ports.retain(|other| *other != target);
-                    if ports.is_empty() {
-                        self.ban_ports.remove(&source);
-                    }
-                }
-            }
-            Target::Host(_) => {}
-        }
-        if let Some(until) = held.ban.until {
-            self.expiry.remove(&(until, List::Bans, target));
-        }
-        Some(held.ban)
-    }
-
-    fn put_allow(&mut self, entry: Arc<Allowed>) {
-        let target = entry.target;
-        self.take_allow(target);
-        if let Target::Net(net) = target {
-            self.allow_nets.insert(net, ());
-        }
-        if let Some(until) = entry.until {
-            self.expiry.insert((until, List::Allows, target));
-        }
-        self.allows.insert(target, HeldAllow::new(entry));
-    }
-
-    fn take_allow(&mut self, target: Target) -> Option<HeldAllow> {
-        let held = self.allows.remove(&target)?;
-        if let Target::Net(net) = target {
-            self.allow_nets.remove(&net);
-        }
-        // A refreshed entry stands in the order under the time it was made for; the sweep drops that place.
-        if let Some(until) = held.entry.until {
-            self.expiry.remove(&(until, List::Allows, target));
-        }
-        Some(held)
-    }
-}
-
 /// The source of a target that is a host.
 impl Target {
     /// The source, when the target is one.
@@ -536,6 +363,3 @@ impl Target {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,100 @@
+//! One shard of the engine's state: the windows, registrations and names of the sources that fall to it.
+//!
+//! It counts; what follows from a count is the engine's.
+
+use super::compiled::Compiled;
+use crate::names::{LONGEST_NAME, Names};
+use crate::observation::{Evidence, Observation};
+use crate::policy::{Applies, Rule, Subject, number};
+use crate::source::Source;
+use crate::standing::Standings;
+use crate::tally::{Key, Record, Strike, Tallies, printable};
+use crate::time::Time;
+use ahash::RandomState;
+use std::net::IpAddr;
+
+pub(crate) struct Shard {
+    pub(super) tallies: Tallies,
+    pub(super) standings: Standings,
+    pub(super) names: Names,
+}
+
+/// An observation whose source is known.
+pub(super) struct Seen<'a> {
+    pub(super) seen: &'a Observation<'a>,
+    pub(super) ip: IpAddr,
+    pub(super) source: Source,
+    pub(super) now: Time,
+}
+
+impl Seen<'_> {
+    pub(super) fn key(&self, rule: u8, subject: Subject) -> Key {
+        Key::new(rule, self.source, if subject == Subject::Port { self.seen.port } else { 0 })
+    }
+
+    pub(super) fn record(&self) -> Record {
+        let one = |text: &[u8]| {
+            if text.is_empty() { Vec::new() } else { vec![printable(&text[..text.len().min(LONGEST_NAME)])] }
+        };
+        Record {
+            count: 1,
+            first: self.now,
+            last: self.now,
+            users: one(self.seen.user),
+            domains: one(self.seen.domain),
+            agents: one(self.seen.agent),
+        }
+    }
+}
+
+impl Names {
+    /// An observation as a strike: its names are kept.
+    pub(super) fn strike(&mut self, seen: &Seen<'_>) -> Strike {
+        let Observation { evidence, user, domain, agent, .. } = *seen.seen;
+        let [user, domain, agent] = [user, domain, agent].map(|name| self.intern(name));
+        Strike { at: seen.now, evidence, user, domain, agent }
+    }
+}
+
+impl Shard {
+    pub(super) fn new(windows: usize, registrations: usize, hasher: &RandomState) -> Shard {
+        Shard {
+            tallies: Tallies::new(windows, hasher.clone()),
+            standings: Standings::new(registrations, hasher.clone()),
+            names: Names::new(NAMES, hasher.clone()),
+        }
+    }
+
+    /// Counts a strike under a rule; its evidence when the rule fires.
+    ///
+    /// A rule that is not for this source counts all the same when it is one of the four that are shown.
+    pub(super) fn count(
+        &mut self,
+        compiled: &Compiled,
+        index: usize,
+        rule: &Rule,
+        seen: &Seen<'_>,
+        strike: Strike,
+        known: bool,
+    ) -> Option<Evidence> {
+        let applies = match rule.applies {
+            Applies::Everyone => true,
+            Applies::Strangers => !known,
+            Applies::Known => known,
+        };
+        let shown = index <= usize::from(number::REGISTRATION_RATE);
+        if (!applies && !shown) || (rule.subject == Subject::Port && seen.seen.port == 0) {
+            return None;
+        }
+        let key = seen.key(index as u8, rule.subject);
+        let measure = compiled.measure(index);
+        let count = self.tallies.strike(key, measure, strike, &compiled.spans);
+        if !applies || count < rule.limit.threshold {
+            return None;
+        }
+        Some(self.tallies.evidence(key, rule.limit.threshold))
+    }
+}
+
+/// Names kept in each shard.
+const NAMES: usize = 4096;

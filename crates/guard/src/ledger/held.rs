@@ -1,0 +1,194 @@
+//! What the ledger holds under its lock: bans and allow entries, found by target and by covering network, and the order in which
+//! they run out. No journal, no policy; only the ledger comes in here.
+
+use crate::ban::{Allowed, Ban};
+use crate::source::{Source, Target, fold};
+use crate::time::Time;
+use crate::verdict::AlertKind;
+use ahash::RandomState;
+use hashbrown::HashMap;
+use ipnet::IpNet;
+use prefix_trie::joint::JointPrefixMap;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// A ban that covers an address, and whether it has been reported as not holding.
+pub(crate) struct Standing {
+    pub(crate) ban: Arc<Ban>,
+    reported: Arc<AtomicU8>,
+}
+
+impl Standing {
+    /// True the first time it is called for this ban and this kind of alert.
+    pub(crate) fn report_once(&self, kind: AlertKind) -> bool {
+        let bit = 1 << kind as u8;
+        self.reported.fetch_or(bit, Relaxed) & bit == 0
+    }
+}
+
+pub(super) struct HeldBan {
+    pub(super) ban: Arc<Ban>,
+    reported: Arc<AtomicU8>,
+}
+
+pub(super) struct HeldAllow {
+    pub(super) entry: Arc<Allowed>,
+    /// Micros; what `entry.until` has grown to by successes. Zero is for good.
+    until: AtomicU64,
+    last_seen: AtomicU64,
+    /// Micros; the `until` that the journal was last told.
+    told: AtomicU64,
+}
+
+impl HeldAllow {
+    pub(super) fn new(entry: Arc<Allowed>) -> HeldAllow {
+        let until = entry.until.map_or(0, Time::micros);
+        let last_seen = entry.last_seen.micros();
+        HeldAllow { entry, until: until.into(), last_seen: last_seen.into(), told: until.into() }
+    }
+
+    pub(super) fn until(&self) -> Option<Time> {
+        match self.until.load(Relaxed) {
+            0 => None,
+            micros => Some(Time::from_micros(micros)),
+        }
+    }
+
+    pub(super) fn stands(&self, now: Time) -> bool {
+        self.until().is_none_or(|until| until > now)
+    }
+
+    /// Lets the entry last until `until`. True when it is time to tell: a twenty-fourth of the time has passed.
+    pub(super) fn refresh(&self, until: Time, ttl: Duration, now: Time) -> bool {
+        self.last_seen.store(now.micros(), Relaxed);
+        if self.until.load(Relaxed) == 0 {
+            return false;
+        }
+        self.until.fetch_max(until.micros(), Relaxed);
+        let told = self.told.load(Relaxed);
+        let due = until.since(Time::from_micros(told)) > ttl / 24;
+        due && self.told.compare_exchange(told, until.micros(), Relaxed, Relaxed).is_ok()
+    }
+
+    pub(super) fn shown(&self) -> Allowed {
+        Allowed {
+            until: self.until(),
+            last_seen: Time::from_micros(self.last_seen.load(Relaxed)),
+            ..(*self.entry).clone()
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum List {
+    Bans,
+    Allows,
+}
+
+pub(super) struct Inner {
+    pub(super) bans: HashMap<Target, HeldBan, RandomState>,
+    pub(super) ban_nets: JointPrefixMap<IpNet, ()>,
+    /// The port bans of each source that has any.
+    pub(super) ban_ports: HashMap<Source, Vec<Target>, RandomState>,
+    pub(super) allows: HashMap<Target, HeldAllow, RandomState>,
+    pub(super) allow_nets: JointPrefixMap<IpNet, ()>,
+    pub(super) expiry: BTreeSet<(Time, List, Target)>,
+}
+
+impl Inner {
+    pub(super) fn new(hasher: RandomState) -> Inner {
+        Inner {
+            bans: HashMap::with_hasher(hasher.clone()),
+            ban_nets: JointPrefixMap::new(),
+            ban_ports: HashMap::with_hasher(hasher.clone()),
+            allows: HashMap::with_hasher(hasher),
+            allow_nets: JointPrefixMap::new(),
+            expiry: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn standing(&self, ip: IpAddr, port: u16, now: Time) -> Option<Standing> {
+        if self.bans.is_empty() {
+            return None;
+        }
+        let found = |target: Target| {
+            let held = self.bans.get(&target).filter(|held| held.ban.stands(now))?;
+            Some(Standing { ban: held.ban.clone(), reported: held.reported.clone() })
+        };
+        let by_port =
+            || (port != 0 && !self.ban_ports.is_empty()).then(|| found(Target::port(ip, port))).flatten();
+        let by_net = || {
+            if self.ban_nets.is_empty() {
+                return None;
+            }
+            self.ban_nets.cover(&IpNet::from(fold(ip))).find_map(|(net, ())| found(Target::Net(net)))
+        };
+        found(Target::host(ip)).or_else(by_port).or_else(by_net)
+    }
+
+    pub(super) fn ports_of(&self, source: Source) -> impl Iterator<Item = Target> + '_ {
+        self.ban_ports.get(&source).into_iter().flatten().copied()
+    }
+
+    pub(super) fn put_ban(&mut self, ban: Arc<Ban>) {
+        let target = ban.target;
+        self.take_ban(target);
+        match target {
+            Target::Net(net) => _ = self.ban_nets.insert(net, ()),
+            Target::Port(ip, _) => self.ban_ports.entry(Source::of(ip)).or_default().push(target),
+            Target::Host(_) => {}
+        }
+        if let Some(until) = ban.until {
+            self.expiry.insert((until, List::Bans, target));
+        }
+        self.bans.insert(target, HeldBan { ban, reported: Arc::default() });
+    }
+
+    pub(super) fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {
+        let held = self.bans.remove(&target)?;
+        match target {
+            Target::Net(net) => _ = self.ban_nets.remove(&net),
+            Target::Port(ip, _) => {
+                let source = Source::of(ip);
+                if let Some(ports) = self.ban_ports.get_mut(&source) {
+                    ports.retain(|other| *other != target);
+                    if ports.is_empty() {
+                        self.ban_ports.remove(&source);
+                    }
+                }
+            }
+            Target::Host(_) => {}
+        }
+        if let Some(until) = held.ban.until {
+            self.expiry.remove(&(until, List::Bans, target));
+        }
+        Some(held.ban)
+    }
+
+    pub(super) fn put_allow(&mut self, entry: Arc<Allowed>) {
+        let target = entry.target;
+        self.take_allow(target);
+        if let Target::Net(net) = target {
+            self.allow_nets.insert(net, ());
+        }
+        if let Some(until) = entry.until {
+            self.expiry.insert((until, List::Allows, target));
+        }
+        self.allows.insert(target, HeldAllow::new(entry));
+    }
+
+    pub(super) fn take_allow(&mut self, target: Target) -> Option<HeldAllow> {
+        let held = self.allows.remove(&target)?;
+        if let Target::Net(net) = target {
+            self.allow_nets.remove(&net);
+        }
+        // A refreshed entry stands in the order under the time it was made for; the sweep drops that place.
+        if let Some(until) = held.entry.until {
+            self.expiry.remove(&(until, List::Allows, target));
+        }
+        Some(held)
+    }
+}

@@ -9,7 +9,7 @@ use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Guard a simulated switch with phones and attackers, for a look around.
 #[derive(Args, Debug)]
@@ -62,6 +62,8 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before anything else: a signal that comes during the start is not lost, and SIGHUP does not end us.
+        let signals = Signals::listen()?;
         let options = Options { path: loaded.path.clone(), ..Options::default() };
         let running = match daemon::start(config, log, options).await {
             Ok(running) => running,
@@ -71,7 +73,7 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
             }
         };
         _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        serve(&running, dry_run).await?;
+        serve(&running, signals, dry_run).await;
         _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         running.stop().await;
         Ok(ExitCode::SUCCESS)
@@ -94,16 +96,30 @@ fn configuration(path: Option<&Path>) -> Result<(Loaded, bool), String> {
 }
 
 /// Waits for the end; SIGHUP reads the configuration anew.
-async fn serve(running: &Running, dry_run: bool) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve(running: &Running, mut signals: Signals, dry_run: bool) {
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(running, dry_run),
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            _ = signals.hangup.recv() => reload(running, dry_run),
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
         }
+    }
+}
+
+/// The signals that are heeded.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 }
 

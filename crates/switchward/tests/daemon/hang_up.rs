@@ -2,13 +2,18 @@
 
 use crate::support::{DEADLINE, Stage, eventually, traffic, witness};
 use serde_json::json;
-use simswitch::{Credentials, SimSwitch};
+use simswitch::{Credentials, Received, SimSwitch};
 
 /// A call that is let in and rings for long; its name on the switch.
 fn call(stage: &Stage, switch: &SimSwitch, source: &str) -> String {
     stage.act(switch, &traffic::step(source, traffic::call("9196", Credentials::Fresh)));
     let call = switch.world().legs().next().map(|leg| leg.uuid.clone());
     call.expect("the switch let nobody in")
+}
+
+/// The commands that a switch was given.
+fn commands(switch: &SimSwitch) -> Vec<String> {
+    switch.commands_received().iter().map(Received::line).collect()
 }
 
 #[test]
@@ -24,7 +29,7 @@ fn a_call_from_an_untrusted_domain_is_killed_by_an_api_command() {
     assert_eq!(switch.world().legs().count(), 0, "the call is still there");
     daemon.http.wait_for_ban("198.51.100.7");
     eventually("the kernel holds the ban", || witness::nft().contains_key("198.51.100.7"));
-    let lines: Vec<String> = switch.commands_received().iter().map(|received| received.line()).collect();
+    let lines = commands(&switch);
     assert_eq!(lines.iter().filter(|line| line.contains("uuid_kill")).count(), 1, "{lines:?}");
 }
 
@@ -39,7 +44,7 @@ fn a_dry_run_and_a_guard_that_does_not_ban_hang_nothing_up() {
         daemon.log.wait_for("198.51.100.7");
         // Every command goes over the same pool; when this one is there, nothing went before it.
         daemon.http.post("/security/esl/command", &json!({"command": "status"}));
-        let lines: Vec<String> = switch.commands_received().iter().map(|received| received.line()).collect();
+        let lines = commands(&switch);
         assert!(lines.contains(&"api status".into()), "{lines:?}");
         assert!(!lines.iter().any(|line| line.contains("uuid_kill")), "{line}: {lines:?}");
         assert_eq!(switch.world().legs().count(), 1, "{line}");
@@ -58,7 +63,7 @@ fn a_call_whose_name_is_a_command_is_not_passed_on() {
         daemon.http.wait_for_ban(&source);
     }
     eventually("four refusals", || daemon.log.text().matches("cannot be a command's argument").count() == 4);
-    let lines: Vec<String> = switch.commands_received().iter().map(|received| received.line()).collect();
+    let lines = commands(&switch);
     assert!(!lines.iter().any(|line| line.contains("uuid_kill") || line.contains("system")), "{lines:?}");
 }
 

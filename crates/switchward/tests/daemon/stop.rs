@@ -1,6 +1,6 @@
 //! The end of the daemon, and the start after it.
 
-use crate::support::{Stage, Wire, eventually, sh, traffic, witness};
+use crate::support::{FRIEND, Stage, Wire, eventually, sh, traffic, witness};
 use guard::ledger::Change;
 use guard::{Ban, Origin, Scope, Target, Time};
 use simswitch::{Pace, Stamps};
@@ -65,6 +65,25 @@ fn ctrl_c_ends_it_as_well() {
 }
 
 #[test]
+fn signals_during_the_start_are_heeded_after_it() {
+    let stage = Stage::new();
+    remember(&stage, traffic::sources(0, 20_000).map(Target::host));
+    stage.configure("");
+    let mut daemon = stage.launch();
+    // The first that is said; the kernel comes after it.
+    daemon.log.wait_for("ledger restored");
+    daemon.signal("HUP");
+    daemon.log.wait_for("the configuration is read anew");
+    drop(daemon);
+    daemon = stage.launch();
+    daemon.log.wait_for("ledger restored");
+    daemon.signal("TERM");
+    assert!(daemon.ended().success());
+    assert!(daemon.log.whole().contains("stopped; the kernel keeps the bans"));
+    assert_eq!(witness::nft().len(), 20_000);
+}
+
+#[test]
 fn a_restart_with_a_hundred_thousand_bans_leaves_no_gap() {
     const BANS: u32 = 100_000;
     let stage = Stage::new();
@@ -74,7 +93,7 @@ fn a_restart_with_a_hundred_thousand_bans_leaves_no_gap() {
     let mut daemon = stage.start("");
     println!("start with {BANS} bans, none of them in the kernel: {:?}", from_nothing.elapsed());
     assert_eq!(stage.agreed(&daemon).len(), BANS as usize);
-    let (banned, friend) = (wire.stream("198.18.0.7"), wire.stream("203.0.113.250"));
+    let (banned, friend) = (wire.stream("198.18.0.7"), wire.stream(FRIEND));
     for how in ["TERM", "KILL"] {
         daemon.signal(how);
         daemon.ended();

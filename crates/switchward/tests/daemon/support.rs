@@ -22,7 +22,7 @@ mod wire;
 pub(crate) mod witness;
 
 pub(crate) use process::{Daemon, Ended};
-pub(crate) use wire::Wire;
+pub(crate) use wire::{FRIEND, Wire};
 
 /// Nothing that a test waits for may take longer.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -150,14 +150,20 @@ impl Stage {
         daemon
     }
 
-    /// Asserts that ledger, kernel and store come to hold the same targets; gives them.
+    /// Asserts that ledger, nftables and store come to hold the same targets; gives them.
     #[track_caller]
     pub(crate) fn agreed(&self, daemon: &Daemon) -> BTreeSet<String> {
+        self.agreed_with(daemon, witness::nft)
+    }
+
+    /// The same with the kernel's sets of another mode.
+    #[track_caller]
+    pub(crate) fn agreed_with(&self, daemon: &Daemon, kernel: fn() -> witness::Held) -> BTreeSet<String> {
         let mut ledger = BTreeSet::new();
         let mut others = [BTreeSet::new(), BTreeSet::new()];
         let agreed = comes_true(DEADLINE, || {
             ledger = daemon.http.ledger();
-            others = [witness::targets(&witness::nft()), witness::store(&self.store())];
+            others = [witness::targets(&kernel()), witness::store(&self.store())];
             others.iter().all(|other| *other == ledger)
         });
         if !agreed {

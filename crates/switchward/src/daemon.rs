@@ -25,6 +25,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio::task::JoinHandle;
 
+mod silence;
+
+use silence::Silence;
+
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -321,6 +325,8 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut degraded: Option<String> = None;
+    let listens = app.config.load().security.enabled;
+    let mut silence = Silence::new(app.switches.len(), clock::now());
     loop {
         tokio::select! {
             _ = every.tick() => {}
@@ -328,6 +334,9 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
         }
         for ban in app.guard.tick(clock::now()) {
             tracing::info!(target = %ban.target, "ban ran out");
+        }
+        if listens {
+            silence.look(&app, clock::now());
         }
         let now = app.mirror.firewall().and_then(|writer| writer.stats().degraded);
         if now != degraded {

@@ -61,3 +61,25 @@ fn one_switch_that_is_down_does_not_disturb_the_other() {
     let status = stage.run(&["status"]).with(0);
     assert!(status.contains("south") && status.contains("NOT CONNECTED"), "{status}");
 }
+
+#[test]
+fn a_switch_that_sends_nothing_raises_an_alarm_once_for_each_silence() {
+    let stage = Stage::new();
+    let switch = stage.switch();
+    let daemon = stage.start("guard.silence_alarm = \"1s\"");
+    daemon.wait_for_switch();
+    let said = daemon.log.wait_for("no event for");
+    assert!(said.contains("ERROR") && said.contains("it is connected"), "{said}");
+    // A new connection is no event.
+    let before = daemon.log.lines().len();
+    switch.kill_connections();
+    daemon.log.wait_after(before, "connected, guarding");
+    assert!(!daemon.log.text().contains("sends events again"));
+    traffic::send(&switch, &traffic::heartbeat(&switch));
+    daemon.log.wait_for("the switch sends events again");
+    let before = daemon.log.lines().len();
+    stage.wait(switch.stop());
+    let said = daemon.log.wait_after(before, "no event for");
+    assert!(said.contains("nobody listens"), "{said}");
+    assert_eq!(daemon.log.text().matches("no event for").count(), 2, "{}", daemon.log.text());
+}

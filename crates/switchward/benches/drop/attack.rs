@@ -77,9 +77,11 @@ pub(crate) struct Attack {
 
 /// What became of an attack.
 pub(crate) struct Outcome {
-    /// When the first packet that was dropped had been sent.
+    /// When the last packet that arrived had been sent.
+    pub(crate) through: Instant,
+    /// When the next one had been sent, the first that was dropped.
     pub(crate) dropped: Instant,
-    /// Packets that did not arrive, and not because of the rule: then `dropped` is not to be trusted.
+    /// Packets that did not arrive, and not because of the rule: then the times are not to be trusted.
     pub(crate) lost: usize,
     /// From one packet to the next, all of them.
     pub(crate) gaps: Vec<Duration>,
@@ -135,10 +137,11 @@ impl Attack {
         self.stop.store(true, SeqCst);
         let times = self.times.recv().expect("the attacker panicked");
         arrived.extend(ear.arrived(self.number));
-        let first_dropped = arrived.last().expect("no packet arrived at all") + 1;
+        let last = *arrived.last().expect("no packet arrived at all") as usize;
         Outcome {
-            dropped: times[first_dropped as usize],
-            lost: first_dropped as usize - arrived.len() + (ear.overflowed() - self.overflowed) as usize,
+            through: times[last],
+            dropped: times[last + 1],
+            lost: last + 1 - arrived.len() + (ear.overflowed() - self.overflowed) as usize,
             gaps: times.windows(2).map(|two| two[1] - two[0]).collect(),
         }
     }

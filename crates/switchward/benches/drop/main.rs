@@ -1,13 +1,14 @@
 //! From the event that decides to the first packet that is dropped, through the whole daemon and a real kernel.
 //!
 //! `cargo bench -p switchward --bench drop` as root; `BENCH_SAMPLES` sets the samples of a row (1000). Other programs are part
-//! of what it measures; `nice -n -20` before it keeps most of them out.
+//! of what it measures; `nice -n -20` before it keeps some of them out.
 //!
 //! It makes two network namespaces: the switch's host, with the daemon as it ships (store, connection tracking, default
 //! rules) and a simulated switch on its loopback, and the attackers' host behind a veth pair. For each sample a source that
 //! nobody has seen yet sends numbered packets to the SIP port all the time. The clock starts right before the switch writes
-//! the fifth `sofia::register_failure`, and stops when the first packet has been sent that does not arrive, nor any after it:
-//! a figure is too long by at most the distance of two packets, which is printed.
+//! the fifth `sofia::register_failure`. It stops twice: when the last packet that gets through has been sent, and when the next
+//! one has been sent, the first that is dropped, with all that follow. The truth lies between; where the two are far apart,
+//! the attacker was kept from sending, because other programs ran.
 //!
 //! In turn with it the floor is measured: the same, but the element is handed to the daemon's own [`netfilter::Writer`] without
 //! an event. Both again beside other attackers, whose events come at [`switch::FLOOD`] a second and who are banned as they go.
@@ -101,7 +102,10 @@ struct Stage<'a> {
 /// What was measured of one way, in microseconds.
 #[derive(Default)]
 struct Row {
-    latencies: Vec<f64>,
+    /// To the last packet that got through.
+    through: Vec<f64>,
+    /// To the first that was dropped.
+    dropped: Vec<f64>,
     /// From the writer's queue to the kernel's answer.
     answers: Vec<f64>,
 }
@@ -114,7 +118,7 @@ impl Stage<'_> {
         self.switch.flood(flood.then_some(self.family));
         let (mut event, mut writer) = (Row::default(), Row::default());
         let (mut gaps, mut discarded) = (Vec::new(), 0);
-        while writer.latencies.len() < samples {
+        while event.dropped.len().min(writer.dropped.len()) < samples {
             for (by, row) in [(By::Event, &mut event), (By::Writer, &mut writer)] {
                 discarded += usize::from(!self.sample(by, row, &mut gaps));
             }
@@ -124,9 +128,11 @@ impl Stage<'_> {
         let (events, bans) = (per_second(seen() - before.0), per_second(bans() - before.1));
         let (own, others) = spent.shares();
         println!("{title}{}", if flood { ", beside other attackers" } else { "" });
-        line("event to drop", event.latencies);
-        line("floor: writer to drop", writer.latencies);
-        line("of it: writer's queue to kernel's answer", event.answers);
+        line("event to the last packet through", event.through);
+        line("event to the first packet dropped", event.dropped);
+        line("floor: writer to the last packet through", writer.through);
+        line("floor: writer to the first packet dropped", writer.dropped);
+        line("of the event's: queue to kernel's answer", event.answers);
         line("from one packet to the next", gaps);
         println!(
             "    {events:.0} events/s, {bans:.0} bans/s; the benchmark used {own:.0} % of the processors, others {others:.0} %; \
@@ -153,7 +159,8 @@ impl Stage<'_> {
         if outcome.lost > 0 {
             return false;
         }
-        row.latencies.push(micros(outcome.dropped - start));
+        row.through.push(micros(outcome.through.saturating_duration_since(start)));
+        row.dropped.push(micros(outcome.dropped - start));
         row.answers.push(self.writer().stats().last_latency_us as f64);
         gaps.extend(outcome.gaps.into_iter().map(micros));
         true

@@ -107,12 +107,12 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let policy = policy::policy(&config, &own);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
     if let Some((store, kept)) = open_store(&config, options.store.as_deref())? {
-        restore(&guard, kept);
         let weak = Arc::downgrade(&guard);
         store.mirror(Box::new(move || {
             weak.upgrade().map_or_else(Kept::default, |guard| mirror::whole(&guard))
         }));
         mirror.follow_with_store(store);
+        restore(&guard, kept);
     }
     let (unenforced, namespace) = if options.private_network {
         in_own_network(|| open_firewall(&config, &own, &guard, &mirror))?

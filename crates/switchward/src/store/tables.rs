@@ -61,6 +61,7 @@ impl Tables {
                 .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
             newer => return Err(newer_version(newer)),
         }
+        forget_what_ran_out(&connection);
         let mut kept = Kept::default();
         kept.bans = read(&connection, "bans", &mut kept.unreadable)?;
         kept.allows = read(&connection, "allows", &mut kept.unreadable)?;
@@ -102,6 +103,14 @@ impl Tables {
     /// Moves what is in the write-ahead log into the database, and lets others have it.
     pub(super) fn close(self) {
         _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    }
+}
+
+/// What ran out while nobody was there to say so would stay for ever. On a full disk it stays until the next start.
+fn forget_what_ran_out(connection: &Connection) {
+    let now = i64::try_from(crate::clock::now().micros()).unwrap_or(i64::MAX);
+    for table in ["bans", "allows"] {
+        _ = connection.execute(&format!("DELETE FROM {table} WHERE until <= ?1"), params![now]);
     }
 }
 

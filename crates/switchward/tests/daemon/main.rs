@@ -16,6 +16,7 @@ mod flood;
 mod hang_up;
 mod kernel;
 mod logs;
+mod memory;
 mod privilege;
 mod registered;
 mod reload;

@@ -98,7 +98,8 @@ impl Reason {
             [("accounts", &record.users), ("domains", &record.domains), ("user agents", &record.agents)]
         {
             if !list.is_empty() {
-                text += &format!("; {label} {}", list.join(", "));
+                let quoted: Vec<String> = list.iter().map(|name| quoted(name)).collect();
+                text += &format!("; {label} {}", quoted.join(", "));
             }
         }
         let Record { count, first, last, users, domains, agents } = record;
@@ -115,6 +116,11 @@ impl Reason {
             switch: switch.into(),
         }
     }
+}
+
+/// A name that a source chose, in quotes, so that it cannot pass for anything else in a sentence.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A time span as a person says it: "0.3 s", "12 s", "3 min 20 s", "2 h 5 min".

@@ -6,7 +6,7 @@
 
 use crate::ban::{Ban, Origin, Reason, Scope};
 use crate::counts::Counts;
-use crate::ledger::{AllowedBy, Entered, Journal, Ledger};
+use crate::ledger::{AllowedBy, Entered, Journal, Ledger, Paced};
 use crate::observation::{Evidence, Method, Observation, What};
 use crate::policy::{Policy, Signal, Subject, UNTRUSTED_DOMAIN};
 use crate::source::{Source, Target};
@@ -60,6 +60,8 @@ pub struct Guard {
     policy: ArcSwap<Compiled>,
     ledger: Ledger,
     counts: Counts,
+    /// When a full ledger was last told.
+    full_told: Paced,
     hasher: RandomState,
 }
 
@@ -81,6 +83,7 @@ impl Guard {
             policy: ArcSwap::from_pointee(Compiled::new(policy)),
             ledger: Ledger::new(limits.bans, hasher.clone(), journal),
             counts: Counts::default(),
+            full_told: Paced::default(),
             hasher,
         }
     }
@@ -114,7 +117,9 @@ impl Guard {
         let mut verdicts = Verdicts::new();
         self.counts.see(&seen.what, now);
         let Some(ip) = seen.ip else {
-            self.counts.without_source.up();
+            if !matches!(seen.what, What::Heartbeat | What::SwitchStarted | What::SwitchStopping) {
+                self.counts.without_source.up();
+            }
             return verdicts;
         };
         let source = Source::of(ip);
@@ -193,14 +198,23 @@ impl Guard {
             return None;
         }
         if self.ledger.banned(seen.ip, seen.seen.port, seen.now).is_none() {
-            let registered = self.shard(seen.source).lock().standings.phones(seen.source, seen.now) > 0;
-            let order = Order {
-                target: Target::Host(seen.source),
-                ban: compiled.policy.untrusted_ban,
-                scope: Scope::All,
-                bans: true,
-                evidence: seen.seen.evidence,
+            let (registered, in_a_phones_name) = {
+                let shard = self.shard(seen.source).lock();
+                let registered = shard.standings.phones(seen.source, seen.now) > 0;
+                (registered, seen.seen.port == 0 || shard.is_phones_name(seen, seen.seen.evidence))
             };
+            // One strike is little: it costs a source with standing its port, not the office.
+            let known = registered || self.allowed(&compiled.policy, seen).is_some();
+            let (target, scope) = match known {
+                true => (Target::port(seen.ip, seen.seen.port), Scope::Sip),
+                false => (Target::Host(seen.source), Scope::All),
+            };
+            if known && in_a_phones_name {
+                self.counts.spared.up();
+                return Some(pattern);
+            }
+            let ban = compiled.policy.untrusted_ban;
+            let order = Order { target, ban, scope, bans: true, evidence: seen.seen.evidence };
             let reason = || {
                 let what = format!("requests that name an untrusted domain ({pattern})");
                 let switch = compiled.switch(seen.seen.switch);
@@ -215,7 +229,8 @@ impl Guard {
         self.strike(seen, &[Signal::Registration], verdicts);
         let Observation { user, domain, .. } = *seen.seen;
         let lifetime = Duration::from_secs(u64::from(expires));
-        self.shard(seen.source).lock().standings.bind(seen.source, user, domain, lifetime, seen.now);
+        let port = seen.seen.port;
+        self.shard(seen.source).lock().standings.bind(seen.source, port, (user, domain), lifetime, seen.now);
         self.succeeded(seen, verdicts);
     }
 
@@ -223,14 +238,14 @@ impl Guard {
     fn succeeded(&self, seen: &Seen<'_>, verdicts: &mut Verdicts) {
         let compiled = self.policy.load();
         let policy = &compiled.policy;
-        if policy.allow && policy.allow_on_success && !compiled.is_out_of_reach(seen.ip) {
+        if policy.allow && policy.allow_on_success && !compiled.is_out_of_reach(seen.source) {
             let Observation { user, domain, .. } = *seen.seen;
             let entry = self.ledger.succeeded(seen.ip, user, domain, policy.allow_ttl, seen.now);
             verdicts.extend(entry.map(Verdict::Allow));
         }
         if let Some(standing) = self.ledger.standing(seen.ip, seen.seen.port, seen.now)
             && standing.ban.reason.rule.starts_with("failed-registrations")
-            && standing.report_once(AlertKind::Compromise)
+            && standing.report_compromise_once()
         {
             verdicts.push(Verdict::Alert(Alert {
                 kind: AlertKind::Compromise,
@@ -303,7 +318,8 @@ impl Guard {
 
     /// Whether nothing that a source does may ban it: trusted, protected, or allowed by an operator.
     fn is_untouchable(&self, compiled: &Compiled, seen: &Seen<'_>) -> bool {
-        compiled.is_out_of_reach(seen.ip) || self.allowed(&compiled.policy, seen) == Some(AllowedBy::Operator)
+        compiled.is_out_of_reach(seen.source)
+            || self.allowed(&compiled.policy, seen) == Some(AllowedBy::Operator)
     }
 
     /// The last questions before a ban: who is spared, and what the evidence allows. True when the strikes are spent.
@@ -333,7 +349,8 @@ impl Guard {
             verdicts.push(Verdict::WouldBan(Arc::new(ban)));
             return true;
         }
-        match self.ledger.ban(ban, seen.now) {
+        let Some(entered) = self.ledger.ban_unless_allowed(ban, policy.allow, seen.now) else { return false };
+        match entered {
             Entered::Made(ban) => {
                 self.counts.banned(order.evidence);
                 verdicts.push(Verdict::Ban(ban));
@@ -342,6 +359,9 @@ impl Guard {
             Entered::Stands(_) => true,
             Entered::Full => {
                 self.counts.ledger_full.up();
+                if !self.full_told.is_due(seen.now) {
+                    return false;
+                }
                 verdicts.push(Verdict::Alert(Alert {
                     kind: AlertKind::LedgerFull,
                     source: seen.source,
@@ -363,12 +383,11 @@ impl Guard {
     ) {
         self.counts.heard_while_banned.up();
         let since = seen.now.since(standing.ban.since);
-        if since > STILL_HEARD
-            && self.policy.load().policy.enforce
-            && standing.report_once(AlertKind::NotEnforced)
-        {
+        // A clock that was set back makes the ban seem to lie ahead: the kernel's time has gone on.
+        let overdue = since > STILL_HEARD || seen.now < standing.ban.since;
+        if overdue && self.policy.load().policy.enforce && standing.is_due(seen.now) {
             verdicts.push(Verdict::Alert(Alert {
-                kind: AlertKind::NotEnforced,
+                kind: AlertKind::NotEnforced(standing.ban.clone()),
                 source: seen.source,
                 text: format!(
                     "{} is still heard {} after it was banned: the kernel does not drop its packets; see `switchward status`",
@@ -380,9 +399,9 @@ impl Guard {
     }
 
     /// A switch listed its registrations: a phone is registered until `until`.
-    pub fn learn_registration(&self, ip: IpAddr, user: &[u8], domain: &[u8], until: Time, now: Time) {
+    pub fn learn_registration(&self, ip: IpAddr, port: u16, account: (&[u8], &[u8]), until: Time, now: Time) {
         let source = Source::of(ip);
-        self.shard(source).lock().standings.bind(source, user, domain, until.since(now), now);
+        self.shard(source).lock().standings.bind(source, port, account, until.since(now), now);
     }
 
     /// Housekeeping, about once a second: what has run out is forgotten. Returns the bans that ended.

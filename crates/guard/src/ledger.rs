@@ -6,7 +6,7 @@
 
 use crate::ban::{Allowed, Ban, Origin};
 use crate::pattern::DomainPattern;
-use crate::source::{Source, Target, fold};
+use crate::source::{Source, Target};
 use crate::time::Time;
 use ahash::RandomState;
 use arc_swap::ArcSwap;
@@ -44,8 +44,8 @@ mod held;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use held::Standing;
 use held::{HeldAllow, Inner, List};
+pub(crate) use held::{Paced, Standing};
 
 /// What became of a ban.
 #[derive(Clone, PartialEq, Debug)]
@@ -95,7 +95,25 @@ impl Ledger {
 
     /// Enters a ban. One made by the guard replaces only what is weaker; an operator's always replaces.
     pub fn ban(&self, ban: Ban, now: Time) -> Entered {
+        self.enter(&mut self.inner.write(), ban, now)
+    }
+
+    /// Enters a ban of the guard, unless an operator's allow entry covers it (and `heed` says that those count): an order that
+    /// came while the verdict was on its way wins.
+    pub(crate) fn ban_unless_allowed(&self, ban: Ban, heed: bool, now: Time) -> Option<Entered> {
         let mut inner = self.inner.write();
+        let ip = match ban.target {
+            Target::Host(source) => source.first(),
+            Target::Port(ip, _) => ip,
+            Target::Net(net) => net.addr(),
+        };
+        if heed && inner.allowed(ip, now) == Some(AllowedBy::Operator) {
+            return None;
+        }
+        Some(self.enter(&mut inner, ban, now))
+    }
+
+    fn enter(&self, inner: &mut Inner, ban: Ban, now: Time) -> Entered {
         let standing = inner.bans.get(&ban.target).filter(|held| held.ban.stands(now));
         let mut ban = ban;
         if let Some(held) = standing
@@ -131,10 +149,11 @@ impl Ledger {
     /// Lifts every ban that lies within `net`: the host's, its ports', networks inside.
     pub fn lift_within(&self, net: &IpNet, by: &Origin) -> Vec<Arc<Ban>> {
         let mut inner = self.inner.write();
-        let targets: Vec<Target> = match Target::net(*net) {
-            host @ Target::Host(source) => inner.ports_of(source).chain([host]).collect(),
-            _ => inner.bans.keys().filter(|target| net.contains(&target.covers())).copied().collect(),
-        };
+        self.lift_all(&mut inner, net, by)
+    }
+
+    fn lift_all(&self, inner: &mut Inner, net: &IpNet, by: &Origin) -> Vec<Arc<Ban>> {
+        let targets = inner.bans_within(net);
         let lifted: Vec<Arc<Ban>> = targets.into_iter().filter_map(|target| inner.take_ban(target)).collect();
         for ban in &lifted {
             (self.journal)(&Change::Lifted(ban.clone(), by.clone()));
@@ -158,9 +177,14 @@ impl Ledger {
         held.map(|held| held.ban.clone()).filter(|ban| ban.stands(now)).collect()
     }
 
-    /// A network ban that covers all of `target` and is not its own.
+    /// A ban that covers all of `target` and is not its own: a network's, or the host's of a port.
     pub fn covering(&self, target: Target, now: Time) -> Option<Arc<Ban>> {
         let inner = self.inner.read();
+        if let Target::Port(ip, _) = target
+            && let Some(host) = inner.bans.get(&Target::host(ip)).filter(|held| held.ban.stands(now))
+        {
+            return Some(host.ban.clone());
+        }
         let nets = inner.ban_nets.cover(&target.covers());
         nets.filter(|(net, ())| Target::Net(*net) != target)
             .find_map(|(net, ())| inner.bans.get(&Target::Net(net)))
@@ -173,12 +197,10 @@ impl Ledger {
         let net = entry.target.covers();
         let by = entry.origin.clone();
         let entry = Arc::new(entry);
-        {
-            let mut inner = self.inner.write();
-            inner.put_allow(entry.clone());
-            (self.journal)(&Change::Allowed(entry));
-        }
-        self.lift_within(&net, &by)
+        let mut inner = self.inner.write();
+        inner.put_allow(entry.clone());
+        (self.journal)(&Change::Allowed(entry));
+        self.lift_all(&mut inner, &net, &by)
     }
 
     /// Removes the allow entry of exactly this target.
@@ -203,12 +225,14 @@ impl Ledger {
     ) -> Option<Arc<Allowed>> {
         let target = Target::host(ip);
         let until = now + ttl;
-        if let Some(held) = self.inner.read().allows.get(&target) {
-            if held.refresh(until, ttl, now) {
+        let inner = self.inner.read();
+        if let Some(held) = inner.allows.get(&target) {
+            if inner.standing(ip, 0, now).is_none() && held.refresh(until, ttl, now) {
                 (self.journal)(&Change::Refreshed(Arc::new(held.shown())));
             }
             return None;
         }
+        drop(inner);
         let mut inner = self.inner.write();
         if inner.standing(ip, 0, now).is_some()
             || inner.allows.contains_key(&target)
@@ -232,17 +256,7 @@ impl Ledger {
 
     /// On what ground an address is on the allow-list.
     pub fn allowed(&self, ip: IpAddr, now: Time) -> Option<AllowedBy> {
-        let inner = self.inner.read();
-        let by = |target: Target| {
-            let held = inner.allows.get(&target).filter(|held| held.stands(now))?;
-            Some(if held.entry.origin.is_operator() { AllowedBy::Operator } else { AllowedBy::Success })
-        };
-        let host = by(Target::host(ip));
-        if host == Some(AllowedBy::Operator) || inner.allow_nets.is_empty() {
-            return host;
-        }
-        let nets = inner.allow_nets.cover(&IpNet::from(fold(ip)));
-        nets.filter_map(|(net, ())| by(Target::Net(net))).chain(host).max()
+        self.inner.read().allowed(ip, now)
     }
 
     /// The allow entry of exactly this target, or of a network that covers it.

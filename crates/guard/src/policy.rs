@@ -117,8 +117,10 @@ pub enum Applies {
     Everyone,
     /// Only sources without standing.
     Strangers,
-    /// Only sources with standing.
+    /// Only sources with standing, but for what comes from the port of a registered phone.
     Known,
+    /// Only what comes from the port of a registered phone and is no proof: it may be forged in that phone's name.
+    Phone,
 }
 
 /// One rule, spelt out.
@@ -201,8 +203,16 @@ impl Policy {
                 enabled: self.rates,
                 ..failed("", Subject::Source, rates_apply, self.failed)
             },
-            failed("failed-registrations-port", Subject::Port, Applies::Known, self.failed),
+            Rule {
+                scope: Scope::Sip,
+                ..failed("failed-registrations-port", Subject::Port, Applies::Known, self.failed)
+            },
             failed("failed-registrations-known", Subject::Source, Applies::Known, many),
+            Rule {
+                scope: Scope::Sip,
+                limit: Limit { ban: self.failed.ban.min(self.forgeable_max), ..many },
+                ..failed("failed-registrations-phone", Subject::Port, Applies::Phone, many)
+            },
         ];
         for rule in &mut rules {
             rule.limit.threshold = rule.limit.threshold.max(1);

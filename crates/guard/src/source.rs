@@ -149,16 +149,15 @@ impl Target {
         Target::Port(fold(ip), port)
     }
 
-    /// The target of a network; a /32 and an IPv6 /64 are hosts, host bits are cleared.
+    /// The target of a network; a /32, and an IPv6 /64 or what is smaller, are hosts; host bits are cleared.
     pub fn net(net: IpNet) -> Target {
         let net = net.trunc();
         match net {
             IpNet::V4(v4) if v4.prefix_len() == 32 => Target::host(IpAddr::V4(v4.addr())),
-            IpNet::V6(v6) if v6.prefix_len() == 64 => Target::host(IpAddr::V6(v6.addr())),
-            IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
-                Some(v4) => Ipv4Net::new(v4, v6.prefix_len() - 96)
+            IpNet::V6(v6) if v6.prefix_len() >= 64 => match v6.addr().to_ipv4_mapped() {
+                Some(v4) if v6.prefix_len() >= 96 => Ipv4Net::new(v4, v6.prefix_len() - 96)
                     .map_or(Target::Net(net), |mapped| Target::net(IpNet::V4(mapped))),
-                None => Target::Net(net),
+                _ => Target::host(IpAddr::V6(v6.addr())),
             },
             other => Target::Net(other),
         }
@@ -304,12 +303,13 @@ mod tests {
             "2001:db8::/32",
             "192.0.2.1:5060",
             "[2001:db8::1]:5060",
-            "2001:db8::7/128",
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
         }
         assert_eq!("192.0.2.9/32".parse::<Target>().unwrap().to_string(), "192.0.2.9");
-        assert_eq!("2001:db8::1".parse::<Target>().unwrap().to_string(), "2001:db8::/64");
+        for text in ["2001:db8::1", "2001:db8::7/128", "2001:db8::/96"] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), "2001:db8::/64");
+        }
         for text in
             ["", "x", "192.0.2.1:0", "192.0.2.1:99999", "192.0.2.0/33", "2001:db8::1:", "http://192.0.2.1/"]
         {

@@ -1,8 +1,8 @@
 //! Which phones are registered from where.
 //!
 //! A binding is one account at one source; it lives until the phone or the switch removes it or its lifetime, plus a grace
-//! for the switch's own sweep, runs out. Only a success makes one, so an attacker cannot fill the table; it is bounded all
-//! the same.
+//! for the switch's own sweep, runs out. Only a success makes one, but one stolen password makes many, so the table is bounded and a
+//! lifetime is cut to a day.
 
 use crate::source::Source;
 use crate::time::Time;
@@ -13,9 +13,15 @@ use std::time::Duration;
 /// FreeSWITCH keeps a binding for 60 s after its expiry and looks every 30 s.
 const GRACE: Duration = Duration::from_secs(90);
 
+/// The longest lifetime believed: phones renew far more often.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// How often a full table is swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Copy)]
 struct Binding {
     until: Time,
+    port: u16,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -28,6 +34,9 @@ struct Phones {
 pub(crate) struct Standings {
     bindings: HashMap<(Source, u64), Binding, RandomState>,
     sources: HashMap<Source, Phones, RandomState>,
+    /// Until when a phone is registered from a port.
+    ports: HashMap<(Source, u16), Time, RandomState>,
+    swept: Time,
     capacity: usize,
     hasher: RandomState,
     refused: u64,
@@ -38,6 +47,8 @@ impl Standings {
         Standings {
             bindings: HashMap::with_hasher(hasher.clone()),
             sources: HashMap::with_hasher(hasher.clone()),
+            ports: HashMap::with_hasher(hasher.clone()),
+            swept: Time::ZERO,
             capacity: capacity.max(1),
             hasher,
             refused: 0,
@@ -49,28 +60,47 @@ impl Standings {
     }
 
     /// A phone was registered for `expires` from `now` on.
-    pub(crate) fn bind(&mut self, source: Source, user: &[u8], domain: &[u8], expires: Duration, now: Time) {
-        let key = (source, self.account(user, domain));
-        let until = now + expires + GRACE;
+    pub(crate) fn bind(
+        &mut self,
+        source: Source,
+        port: u16,
+        account: (&[u8], &[u8]),
+        expires: Duration,
+        now: Time,
+    ) {
+        let key = (source, self.account(account.0, account.1));
+        let until = now + expires.min(LONGEST) + GRACE;
         if self.bindings.len() >= self.capacity && !self.bindings.contains_key(&key) {
-            self.sweep(now);
+            if now.since(self.swept) >= SWEEP_EVERY {
+                self.sweep(now);
+            }
             if self.bindings.len() >= self.capacity {
                 self.refused += 1;
                 return;
             }
         }
-        let is_new = self.bindings.insert(key, Binding { until }).is_none();
+        let before = self.bindings.insert(key, Binding { until, port });
+        if let Some(before) = before.filter(|before| before.port != port) {
+            self.ports.remove(&(source, before.port));
+        }
+        self.ports.insert((source, port), until);
         let phones = self.sources.entry(source).or_default();
-        phones.count += u32::from(is_new);
+        phones.count += u32::from(before.is_none());
         phones.until = phones.until.max(until);
     }
 
     /// A binding was removed or ran out.
     pub(crate) fn unbind(&mut self, source: Source, user: &[u8], domain: &[u8]) {
         let key = (source, self.account(user, domain));
-        if self.bindings.remove(&key).is_some() {
+        if let Some(binding) = self.bindings.remove(&key) {
+            self.ports.remove(&(source, binding.port));
             self.one_less(source);
         }
+    }
+
+    /// Whether a phone is registered from exactly this port.
+    pub(crate) fn is_registered_port(&self, source: Source, port: u16, now: Time) -> bool {
+        self.ports.get(&(source, port)).is_some_and(|until| *until > now)
     }
 
     fn one_less(&mut self, source: Source) {
@@ -89,10 +119,13 @@ impl Standings {
 
     /// Forgets bindings that have run out.
     pub(crate) fn sweep(&mut self, now: Time) {
+        self.swept = now;
         let gone: Vec<(Source, u64)> =
             self.bindings.iter().filter(|(_, binding)| binding.until <= now).map(|(key, _)| *key).collect();
         for key in gone {
-            self.bindings.remove(&key);
+            if let Some(binding) = self.bindings.remove(&key) {
+                self.ports.remove(&(key.0, binding.port));
+            }
             self.one_less(key.0);
         }
     }
@@ -120,12 +153,15 @@ mod tests {
     fn a_source_stands_while_any_phone_of_it_is_registered() {
         let mut standings = Standings::new(100, RandomState::with_seeds(1, 2, 3, 4));
         let office = Source::of("192.0.2.1".parse().unwrap());
-        standings.bind(office, b"1000", b"d", Duration::from_secs(60), at(1000));
-        standings.bind(office, b"1001", b"d", Duration::from_secs(600), at(1000));
-        standings.bind(office, b"1001", b"d", Duration::from_secs(600), at(1010));
+        standings.bind(office, 1000, (b"1000", b"d"), Duration::from_secs(60), at(1000));
+        standings.bind(office, 1001, (b"1001", b"d"), Duration::from_secs(600), at(1000));
+        standings.bind(office, 1001, (b"1001", b"d"), Duration::from_secs(600), at(1010));
         assert_eq!(standings.phones(office, at(1020)), 2);
+        assert!(standings.is_registered_port(office, 1001, at(1020)));
         standings.unbind(office, b"1001", b"d");
         standings.unbind(office, b"1001", b"d");
+        assert!(!standings.is_registered_port(office, 1001, at(1020)));
+        assert!(standings.is_registered_port(office, 1000, at(1020)));
         assert_eq!(standings.phones(office, at(1020)), 1);
         standings.sweep(at(1151));
         assert_eq!(standings.phones(office, at(1151)), 0);
@@ -136,10 +172,10 @@ mod tests {
     fn the_table_is_bounded() {
         let mut standings = Standings::new(10, RandomState::with_seeds(1, 2, 3, 4));
         for n in 0..50u32 {
-            standings.bind(Source::V4(n.into()), b"1000", b"d", Duration::from_secs(60), at(1000));
+            standings.bind(Source::V4(n.into()), 1000, (b"1000", b"d"), Duration::from_secs(60), at(1000));
         }
         assert_eq!((standings.len(), standings.refused()), (10, 40));
-        standings.bind(Source::V4(99.into()), b"1000", b"d", Duration::from_secs(60), at(2000));
+        standings.bind(Source::V4(99.into()), 1000, (b"1000", b"d"), Duration::from_secs(60), at(2000));
         assert_eq!(standings.len(), 1);
     }
 }

@@ -32,7 +32,7 @@ pub enum Verdict {
 }
 
 /// Something a person should know.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Alert {
     /// What kind.
     pub kind: AlertKind,
@@ -43,22 +43,22 @@ pub struct Alert {
 }
 
 /// Kinds of alerts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum AlertKind {
     /// Right credentials after many wrong ones: a password was probably found.
     Compromise,
-    /// Events keep coming from a banned source: the kernel does not drop its packets.
-    NotEnforced,
-    /// A ban was not made because the ledger is full.
+    /// Events keep coming from a banned source: the kernel does not drop its packets. Told once a minute for a ban.
+    NotEnforced(Arc<Ban>),
+    /// A ban was not made because the ledger is full. Told once a minute.
     LedgerFull,
 }
 
 impl AlertKind {
     /// The word for it, as in logs and answers.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             AlertKind::Compromise => "compromise",
-            AlertKind::NotEnforced => "not-enforced",
+            AlertKind::NotEnforced(_) => "not-enforced",
             AlertKind::LedgerFull => "ledger-full",
         }
     }

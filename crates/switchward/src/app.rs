@@ -76,6 +76,10 @@ impl App {
     pub async fn lift(self: &Arc<Self>, target: Target, who: &str) -> Done<Vec<Arc<Ban>>> {
         let now = clock::now();
         let lifted = self.guard.order_lift(target, who, now);
+        if lifted.is_empty() {
+            // What the ledger does not know the kernel may hold all the same.
+            self.mirror.release(target);
+        }
         for ban in &lifted {
             tracing::info!(target = %ban.target, who, "ban lifted by order");
         }
@@ -147,7 +151,16 @@ impl App {
     pub fn reload(&self, new: Config) {
         let running = self.config.load_full();
         let (live, restart) = running.diff_reload(&new);
-        let new = new.without_restart(&running);
+        let mut new = new.without_restart(&running);
+        if self.mirror.firewall().is_none()
+            && new.security.auto_block_enabled
+            && !running.security.auto_block_enabled
+        {
+            tracing::error!(
+                "security.auto_block_enabled stays off: there is no firewall; restart to open it"
+            );
+            new.security.auto_block_enabled = false;
+        }
         self.guard.set_policy(policy::policy(&new, &self.own));
         lift_out_of_reach(&self.guard);
         if let Some(writer) = self.mirror.firewall() {
@@ -169,7 +182,7 @@ impl App {
 
 /// Lifts bans of what is trusted or protected by now, and says so.
 pub(crate) fn lift_out_of_reach(guard: &Guard) {
-    for ban in guard.lift_out_of_reach(clock::now()) {
-        tracing::warn!(target = %ban.target, "ban lifted: it is trusted or protected now");
+    for (ban, net) in guard.lift_out_of_reach(clock::now()) {
+        tracing::warn!(target = %ban.target, %net, "ban lifted: it overlaps a network that is trusted or protected now");
     }
 }

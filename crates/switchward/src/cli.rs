@@ -186,5 +186,14 @@ fn init(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 
 /// What the configuration wants logged where, before the daemon takes over.
 fn log_settings(config: &Config) -> (LogLevel, LogFormat, bool) {
-    (config.log.level, config.log.format, std::env::var_os("JOURNAL_STREAM").is_some())
+    (config.log.level, config.log.format, logs_to_journal())
+}
+
+/// Whether standard error is the journal's stream: `JOURNAL_STREAM` names its device and inode (systemd.exec(5)); the variable
+/// alone is inherited by anything started from a unit.
+fn logs_to_journal() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let Ok(metadata) = std::fs::metadata("/proc/self/fd/2") else { return false };
+    stream == format!("{}:{}", metadata.dev(), metadata.ino())
 }

@@ -1,7 +1,7 @@
 //! The one place where the daemon reads the wall clock.
 
 use guard::Time;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Now. Bans and allow entries outlive the process, so their times are wall-clock times.
 pub fn now() -> Time {
@@ -19,9 +19,63 @@ pub fn rfc3339(time: Option<Time>) -> String {
     }
 }
 
+/// Notices when the wall clock is set, by a clock that nobody sets.
+pub struct Steady {
+    started: Instant,
+    /// Wall clock less steady clock, in microseconds.
+    offset: i128,
+}
+
+impl Steady {
+    /// From now on.
+    pub fn new() -> Steady {
+        let started = Instant::now();
+        Steady { started, offset: i128::from(now().micros()) }
+    }
+
+    /// Whether the wall clock was set by more than five seconds since this was last asked.
+    pub fn was_set(&mut self) -> bool {
+        self.has_jumped(now(), self.started.elapsed())
+    }
+
+    fn has_jumped(&mut self, wall: Time, elapsed: Duration) -> bool {
+        let offset = i128::from(wall.micros()) - elapsed.as_micros() as i128;
+        let jumped = (offset - self.offset).abs() > JUMP;
+        // Small steps add up as drift, which is no jump.
+        self.offset = offset;
+        jumped
+    }
+}
+
+impl Default for Steady {
+    fn default() -> Steady {
+        Steady::new()
+    }
+}
+
+/// How much is a jump, in microseconds.
+const JUMP: i128 = 5_000_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_once_and_drift_is_not() {
+        let mut steady = Steady::new();
+        let (start, mut elapsed) = (now(), Duration::ZERO);
+        for _ in 0..100 {
+            elapsed += Duration::from_secs(1);
+            assert!(!steady.has_jumped(start + elapsed + elapsed / 50, elapsed), "two per cent too fast");
+        }
+        for jump in [Duration::from_secs(3600), Duration::from_secs(7200)] {
+            elapsed += Duration::from_secs(1);
+            assert!(steady.has_jumped(start + elapsed + jump, elapsed));
+            elapsed += Duration::from_secs(1);
+            assert!(!steady.has_jumped(start + elapsed + jump, elapsed));
+        }
+        assert!(steady.has_jumped(start - Duration::from_secs(3600), elapsed), "backwards");
+    }
 
     #[test]
     fn times_are_rfc_3339() {

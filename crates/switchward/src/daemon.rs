@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use netfilter::Writer;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
@@ -106,18 +106,18 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let mirror = Arc::new(Mirror::default());
     let policy = policy::policy(&config, &own);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
+    let mut adopt = false;
     if let Some((store, kept)) = open_store(&config, options.store.as_deref())? {
-        let weak = Arc::downgrade(&guard);
-        store.mirror(Box::new(move || {
-            weak.upgrade().map_or_else(Kept::default, |guard| mirror::whole(&guard))
-        }));
+        let whole = guard.clone();
+        store.mirror(Box::new(move || mirror::whole(&whole)));
         mirror.follow_with_store(store);
+        adopt = !config.security.dry_run && (kept.is_new || kept.damaged.is_some());
         restore(&guard, kept);
     }
     let (unenforced, namespace) = if options.private_network {
-        in_own_network(|| open_firewall(&config, &own, &guard, &mirror))?
+        in_own_network(|| open_firewall(&config, &own, &guard, &mirror, adopt))?
     } else {
-        (open_firewall(&config, &own, &guard, &mirror)?, None)
+        (open_firewall(&config, &own, &guard, &mirror, adopt)?, None)
     };
     let switches = config.switches.iter().enumerate().map(|(number, switch)| {
         let pool =
@@ -244,9 +244,13 @@ fn open_firewall(
     own: &[IpNet],
     guard: &Arc<Guard>,
     mirror: &Mirror,
+    adopt: bool,
 ) -> Result<Option<String>, StartError> {
-    let weak: Weak<Guard> = Arc::downgrade(guard);
-    let desired = Box::new(move || weak.upgrade().map_or_else(Vec::new, |guard| mirror::desired(&guard)));
+    if adopt {
+        adopt_from_kernel(config, own, guard);
+    }
+    let ledger = guard.clone();
+    let desired = Box::new(move || mirror::desired(&ledger));
     match Writer::spawn(policy::firewall(config, own), desired) {
         Ok((writer, started)) => {
             let netfilter::Reconciled { added, removed, kept, refused } = started.reconciled;
@@ -262,6 +266,21 @@ fn open_firewall(
             Ok(Some(error.to_string()))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// With a store that remembers nothing the kernel may: what the predecessor, or a lost store, has banned stays banned.
+fn adopt_from_kernel(config: &Config, own: &[IpNet], guard: &Guard) {
+    let opened = netfilter::Firewall::open(&policy::firewall(config, own));
+    // Whatever is wrong with the firewall is said when it is opened for good.
+    let Ok(elements) = opened.and_then(|mut firewall| firewall.elements()) else { return };
+    let now = clock::now();
+    for element in &elements {
+        guard.ledger().ban(mirror::adopted(element, now), now);
+    }
+    crate::app::lift_out_of_reach(guard);
+    if !elements.is_empty() {
+        tracing::info!(bans = elements.len(), "bans found in the kernel are taken over");
     }
 }
 
@@ -327,6 +346,7 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
     let mut degraded: Option<String> = None;
     let listens = app.config.load().security.enabled;
     let mut silence = Silence::new(app.switches.len(), clock::now());
+    let mut steady = clock::Steady::new();
     loop {
         tokio::select! {
             _ = every.tick() => {}
@@ -334,6 +354,13 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
         }
         for ban in app.guard.tick(clock::now()) {
             tracing::info!(target = %ban.target, "ban ran out");
+        }
+        // The ledger goes by the wall clock and the kernel by one that nobody sets: after a jump they are brought together.
+        if steady.was_set() {
+            tracing::warn!("the wall clock was set; the kernel's timeouts are put in anew");
+            if let Some(writer) = app.mirror.firewall() {
+                writer.rebuild(mirror::desired(&app.guard));
+            }
         }
         if listens {
             silence.look(&app, clock::now());

@@ -4,7 +4,7 @@
 //! are put in once, when they are open. Called under the ledger's lock, it only passes things on.
 
 use guard::ledger::Change;
-use guard::{Ban, Guard, Scope, Target, Time};
+use guard::{Ban, Guard, Origin, Reason, Scope, Target, Time};
 use netfilter::Writer;
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +39,20 @@ impl Mirror {
         self.store.get()
     }
 
+    /// Hands a ban to the kernel once more, which does not seem to hold it.
+    pub fn enforce(&self, ban: &Ban) {
+        if let Some(writer) = self.firewall.get() {
+            writer.submit(netfilter::Change::Add(element(ban, clock::now())));
+        }
+    }
+
+    /// Takes a target out of the kernel, whether the ledger knows of it or not.
+    pub fn release(&self, released: Target) {
+        if let Some(writer) = self.firewall.get() {
+            writer.submit(netfilter::Change::Remove(target(released)));
+        }
+    }
+
     /// The journal of a ledger.
     pub fn journal(self: &Arc<Mirror>) -> guard::ledger::Journal {
         let mirror = self.clone();
@@ -49,9 +63,9 @@ impl Mirror {
         if let Some(writer) = self.firewall.get() {
             match change {
                 Change::Banned(ban) => writer.submit(netfilter::Change::Add(element(ban, clock::now()))),
-                Change::Lifted(ban, _) => writer.submit(netfilter::Change::Remove(target(ban.target))),
-                // The kernel forgets by itself what runs out.
-                Change::Expired(_) | Change::Allowed(_) | Change::Refreshed(_) | Change::Disallowed(..) => {}
+                // The kernel forgets by itself what runs out, but by a clock of its own: the wall clock may have been set.
+                Change::Lifted(ban, _) | Change::Expired(ban) => self.release(ban.target),
+                Change::Allowed(_) | Change::Refreshed(_) | Change::Disallowed(..) => {}
                 Change::PatternAdded(_) | Change::PatternRemoved(_) => {}
             }
         }
@@ -93,5 +107,25 @@ pub fn target(target: Target) -> netfilter::Target {
         Target::Host(source) => netfilter::Target::host(source.first()),
         Target::Port(ip, port) => netfilter::Target::host_port(ip, port),
         Target::Net(net) => netfilter::Target::net(net),
+    }
+}
+
+/// An element of the kernel that no ledger knows, as a ban.
+pub fn adopted(element: &netfilter::Element, now: Time) -> Ban {
+    let reason = Reason::operator("found in the kernel's sets at the first start", now);
+    Ban {
+        target: match element.target {
+            netfilter::Target::Host(ip) => Target::host(ip),
+            netfilter::Target::HostPort(ip, port) => Target::port(ip, port),
+            netfilter::Target::Net(net) => Target::net(net),
+        },
+        scope: match element.scope {
+            netfilter::Scope::Sip => Scope::Sip,
+            netfilter::Scope::All => Scope::All,
+        },
+        since: now,
+        until: element.timeout.map(|left| now + left),
+        origin: Origin::Guard,
+        reason: Reason { rule: "found-in-kernel".into(), ..reason },
     }
 }

@@ -30,6 +30,8 @@ pub struct Kept {
     pub allows: Vec<Allowed>,
     /// Untrusted-domain patterns added at run time.
     pub patterns: Vec<DomainPattern>,
+    /// Whether the database was made just now.
+    pub is_new: bool,
     /// Where a damaged database was moved, when there was one.
     pub damaged: Option<PathBuf>,
     /// Rows that could not be read and were left out.
@@ -118,7 +120,7 @@ impl Store {
         let (tables, kept) = Tables::open(path)?;
         let (jobs, inbox) = channel();
         let shared = Arc::new(Shared::default());
-        let writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: false };
+        let writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: None };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run())
@@ -170,15 +172,15 @@ struct Writer {
     inbox: Receiver<Job>,
     shared: Arc<Shared>,
     whole: Option<Whole>,
-    /// Whether changes were dropped, so that the whole ledger must be written.
-    behind: bool,
+    /// Since the last failed attempt changes are dropped, so that the whole ledger must be written.
+    behind: Option<Instant>,
 }
 
 impl Writer {
     fn run(mut self) {
         let mut changes: Vec<Change> = Vec::new();
         loop {
-            let wait = if self.behind { RETRY_EVERY } else { Duration::from_secs(3600) };
+            let wait = if self.behind.is_some() { RETRY_EVERY } else { Duration::from_secs(3600) };
             let first = match self.inbox.recv_timeout(wait) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -187,7 +189,7 @@ impl Writer {
             let mut end = None;
             let mut asked = Vec::new();
             self.gather(first, &mut changes, &mut asked, &mut end);
-            let result = self.commit(&mut changes);
+            let result = self.commit(&mut changes, end.is_some());
             for done in asked {
                 _ = done.send(result.clone());
             }
@@ -231,8 +233,12 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, changes: &mut Vec<Change>) -> Result<(), String> {
-        let result = if self.behind {
+    fn commit(&mut self, changes: &mut Vec<Change>, is_last: bool) -> Result<(), String> {
+        let result = if let Some(last) = self.behind {
+            if last.elapsed() < RETRY_EVERY && !is_last {
+                changes.clear();
+                return Err(self.shared.failing.lock().clone().unwrap_or_default());
+            }
             match &self.whole {
                 Some(whole) => self.tables.write_whole(&whole()),
                 None => Err("changes were lost and nothing tells the whole ledger".into()),
@@ -248,11 +254,11 @@ impl Writer {
                 if self.shared.failing.lock().take().is_some() {
                     tracing::warn!("the store can be written again; the whole ledger is on the disk");
                 }
-                self.behind = false;
+                self.behind = None;
             }
             Err(reason) => {
                 self.shared.errors.fetch_add(1, Relaxed);
-                self.behind = true;
+                self.behind = Some(Instant::now());
                 let before = self.shared.failing.lock().replace(reason.clone());
                 if before.is_none() {
                     tracing::error!(

@@ -11,7 +11,7 @@ use crate::switch::Switch;
 use esl::client::{Client, Disconnect, Handle, Incoming, State};
 use esl::{EventView, Format, Subscription};
 use extract::freeswitch::{Counts, EVENTS, Extractor, SUBCLASSES};
-use guard::{AlertKind, Time, Verdict};
+use guard::{Alert, AlertKind, Time, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -228,9 +228,12 @@ fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, v
                 daemon.spawn(hang_up(switch.clone(), call, cause));
             }
         }
-        Verdict::Alert(alert) if alert.kind == AlertKind::NotEnforced && !app.is_enforcing() => {}
+        Verdict::Alert(Alert { kind: AlertKind::NotEnforced(_), .. }) if app.is_dry() => {}
         Verdict::Alert(alert) => {
             tracing::error!(switch = switch_name, alert = alert.kind.word(), source = %alert.source, "alert");
+            if let AlertKind::NotEnforced(ban) = &alert.kind {
+                app.mirror.enforce(ban);
+            }
             tracing::debug!(alert = alert.kind.word(), "{}", alert.text);
         }
         Verdict::Allow(entry) => tracing::debug!(target = %entry.target, "allowed after a success"),

@@ -1,9 +1,10 @@
 //! The policy in force, and what is worked out from it once.
 
 use crate::policy::{Policy, Rule};
+use crate::source::{Source, Target};
 use crate::tally::Measure;
 use crate::window::ticks;
-use std::net::IpAddr;
+use ipnet::IpNet;
 
 /// The policy, and what is worked out from it once.
 pub(crate) struct Compiled {
@@ -24,9 +25,15 @@ impl Compiled {
         Measure { span: self.spans[rule], keep: self.rules[rule].limit.threshold }
     }
 
-    pub(super) fn is_out_of_reach(&self, ip: IpAddr) -> bool {
-        let nets = self.policy.trusted.iter().chain(&self.policy.protected);
-        nets.into_iter().any(|net| net.contains(&ip))
+    /// Whether a trusted or protected network overlaps the source: of an IPv6 /64, one address is enough.
+    pub(super) fn is_out_of_reach(&self, source: Source) -> bool {
+        self.reaches_not(source).is_some()
+    }
+
+    /// The trusted or protected network that overlaps the source.
+    pub(super) fn reaches_not(&self, source: Source) -> Option<IpNet> {
+        let target = Target::Host(source);
+        self.policy.trusted.iter().chain(&self.policy.protected).find(|net| target.overlaps(net)).copied()
     }
 
     pub(super) fn switch(&self, number: u16) -> &str {

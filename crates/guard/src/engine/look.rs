@@ -90,7 +90,6 @@ impl Guard {
     /// All that is known of an address.
     pub fn explain(&self, ip: IpAddr, now: Time) -> Explanation {
         let compiled = self.policy.load();
-        let policy = &compiled.policy;
         let source = Source::of(ip);
         let shard = self.shard(source).lock();
         let counted = compiled.rules.iter().enumerate().filter_map(|(index, rule)| {
@@ -105,12 +104,7 @@ impl Guard {
         });
         Explanation {
             source,
-            out_of_reach: policy
-                .trusted
-                .iter()
-                .chain(&policy.protected)
-                .find(|net| net.contains(&ip))
-                .copied(),
+            out_of_reach: compiled.reaches_not(source),
             ban: self.ledger.banned(ip, 0, now),
             ports: self.ledger.port_bans(source, now),
             allowed: self.ledger.allow_entry(crate::source::Target::host(ip), now),

@@ -151,13 +151,13 @@ impl Guard {
     }
 
     /// Lifts the bans that the policy would not allow: what is trusted or protected now may not have been when they were made.
-    pub fn lift_out_of_reach(&self, now: Time) -> Vec<Arc<Ban>> {
+    pub fn lift_out_of_reach(&self, now: Time) -> Vec<(Arc<Ban>, ipnet::IpNet)> {
         let policy = self.policy.load();
         let nets = || policy.policy.trusted.iter().chain(&policy.policy.protected);
         let by = Origin::Operator("configuration".into());
         let bans = self.ledger.bans(now).into_iter();
-        let wrong = bans.filter(|ban| overlapping(nets(), ban.target).is_some());
-        wrong.filter_map(|ban| self.ledger.lift(ban.target, by.clone(), now)).collect()
+        let wrong = bans.filter_map(|ban| Some((ban.target, overlapping(nets(), ban.target)?)));
+        wrong.filter_map(|(target, net)| Some((self.ledger.lift(target, by.clone(), now)?, net))).collect()
     }
 
     /// Forgets what was counted against a source.

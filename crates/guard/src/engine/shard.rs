@@ -57,6 +57,12 @@ impl Names {
 }
 
 impl Shard {
+    /// Whether a strike comes from the port of a registered phone and is no proof: whoever got a nonce can forge it.
+    pub(super) fn is_phones_name(&self, seen: &Seen<'_>, evidence: Evidence) -> bool {
+        evidence < Evidence::Proven
+            && self.standings.is_registered_port(seen.source, seen.seen.port, seen.now)
+    }
+
     pub(super) fn new(windows: usize, registrations: usize, hasher: &RandomState) -> Shard {
         Shard {
             tallies: Tallies::new(windows, hasher.clone()),
@@ -80,7 +86,8 @@ impl Shard {
         let applies = match rule.applies {
             Applies::Everyone => true,
             Applies::Strangers => !known,
-            Applies::Known => known,
+            Applies::Known => known && !self.is_phones_name(seen, strike.evidence),
+            Applies::Phone => self.is_phones_name(seen, strike.evidence),
         };
         let shown = index <= usize::from(number::REGISTRATION_RATE);
         if (!applies && !shown) || (rule.subject == Subject::Port && seen.seen.port == 0) {

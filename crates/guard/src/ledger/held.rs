@@ -1,10 +1,10 @@
 //! What the ledger holds under its lock: bans and allow entries, found by target and by covering network, and the order in which
 //! they run out. No journal, no policy; only the ledger comes in here.
 
+use super::AllowedBy;
 use crate::ban::{Allowed, Ban};
 use crate::source::{Source, Target, fold};
 use crate::time::Time;
-use crate::verdict::AlertKind;
 use ahash::RandomState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
@@ -12,26 +12,51 @@ use prefix_trie::joint::JointPrefixMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A ban that covers an address, and whether it has been reported as not holding.
+/// A ban that covers an address, and what was told of it.
 pub(crate) struct Standing {
     pub(crate) ban: Arc<Ban>,
-    reported: Arc<AtomicU8>,
+    told: Arc<Told>,
+}
+
+#[derive(Default)]
+pub(super) struct Told {
+    compromise: AtomicBool,
+    not_enforced: Paced,
 }
 
 impl Standing {
-    /// True the first time it is called for this ban and this kind of alert.
-    pub(crate) fn report_once(&self, kind: AlertKind) -> bool {
-        let bit = 1 << kind as u8;
-        self.reported.fetch_or(bit, Relaxed) & bit == 0
+    /// True the first time it is called for this ban.
+    pub(crate) fn report_compromise_once(&self) -> bool {
+        !self.told.compromise.swap(true, Relaxed)
+    }
+
+    /// True once a minute for this ban.
+    pub(crate) fn is_due(&self, now: Time) -> bool {
+        self.told.not_enforced.is_due(now)
     }
 }
 
+/// Something that is told once a minute at most.
+#[derive(Default)]
+pub(crate) struct Paced(AtomicU64);
+
+impl Paced {
+    /// Whether a minute has passed since it last said yes, or the clock was set back.
+    pub(crate) fn is_due(&self, now: Time) -> bool {
+        let last = self.0.load(Relaxed);
+        let due = last == 0 || now.micros() < last || now.since(Time::from_micros(last)) >= MINUTE;
+        due && self.0.compare_exchange(last, now.micros(), Relaxed, Relaxed).is_ok()
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
 pub(super) struct HeldBan {
     pub(super) ban: Arc<Ban>,
-    reported: Arc<AtomicU8>,
+    told: Arc<Told>,
 }
 
 pub(super) struct HeldAllow {
@@ -64,7 +89,8 @@ impl HeldAllow {
     /// Lets the entry last until `until`. True when it is time to tell: a twenty-fourth of the time has passed.
     pub(super) fn refresh(&self, until: Time, ttl: Duration, now: Time) -> bool {
         self.last_seen.store(now.micros(), Relaxed);
-        if self.until.load(Relaxed) == 0 {
+        // What an operator wrote ends when he said.
+        if self.until.load(Relaxed) == 0 || self.entry.origin.is_operator() {
             return false;
         }
         self.until.fetch_max(until.micros(), Relaxed);
@@ -116,7 +142,7 @@ impl Inner {
         }
         let found = |target: Target| {
             let held = self.bans.get(&target).filter(|held| held.ban.stands(now))?;
-            Some(Standing { ban: held.ban.clone(), reported: held.reported.clone() })
+            Some(Standing { ban: held.ban.clone(), told: held.told.clone() })
         };
         let by_port =
             || (port != 0 && !self.ban_ports.is_empty()).then(|| found(Target::port(ip, port))).flatten();
@@ -127,6 +153,28 @@ impl Inner {
             self.ban_nets.cover(&IpNet::from(fold(ip))).find_map(|(net, ())| found(Target::Net(net)))
         };
         found(Target::host(ip)).or_else(by_port).or_else(by_net)
+    }
+
+    /// On what ground an address is on the allow-list.
+    pub(super) fn allowed(&self, ip: IpAddr, now: Time) -> Option<AllowedBy> {
+        let by = |target: Target| {
+            let held = self.allows.get(&target).filter(|held| held.stands(now))?;
+            Some(if held.entry.origin.is_operator() { AllowedBy::Operator } else { AllowedBy::Success })
+        };
+        let host = by(Target::host(ip));
+        if host == Some(AllowedBy::Operator) || self.allow_nets.is_empty() {
+            return host;
+        }
+        let nets = self.allow_nets.cover(&IpNet::from(fold(ip)));
+        nets.filter_map(|(net, ())| by(Target::Net(net))).chain(host).max()
+    }
+
+    /// What within `net` is banned: the host, its ports, networks inside.
+    pub(super) fn bans_within(&self, net: &IpNet) -> Vec<Target> {
+        match Target::net(*net) {
+            host @ Target::Host(source) => self.ports_of(source).chain([host]).collect(),
+            _ => self.bans.keys().filter(|target| net.contains(&target.covers())).copied().collect(),
+        }
     }
 
     pub(super) fn ports_of(&self, source: Source) -> impl Iterator<Item = Target> + '_ {
@@ -144,7 +192,7 @@ impl Inner {
         if let Some(until) = ban.until {
             self.expiry.insert((until, List::Bans, target));
         }
-        self.bans.insert(target, HeldBan { ban, reported: Arc::default() });
+        self.bans.insert(target, HeldBan { ban, told: Arc::default() });
     }
 
     pub(super) fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {

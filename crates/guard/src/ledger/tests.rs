@@ -200,3 +200,26 @@ fn the_journal_tells_enough_to_rebuild_the_ledger() {
         prop_assert_eq!(sorted(allows.keys().copied().collect()), sorted(ledger.allows(at(now)).iter().map(|entry| entry.target).collect()));
     });
 }
+
+#[test]
+fn an_operators_entry_ends_when_he_said_and_wins_over_a_verdict_on_its_way() {
+    let (ledger, _) = ledger();
+    ledger.allow(entry("192.0.2.1", 100, Some(600), operator()));
+    ledger.succeeded(ip("192.0.2.1"), b"", b"", Duration::from_secs(86_400), at(150));
+    assert_eq!(ledger.ban_unless_allowed(ban("192.0.2.1", 160, Some(60)), true, at(160)), None);
+    assert!(matches!(
+        ledger.ban_unless_allowed(ban("192.0.2.1", 160, Some(60)), false, at(160)),
+        Some(Entered::Made(_))
+    ));
+    ledger.lift(target("192.0.2.1"), operator(), at(161));
+    ledger.expire(at(701));
+    assert_eq!(ledger.allowed(ip("192.0.2.1"), at(701)), None);
+}
+
+#[test]
+fn a_port_is_covered_by_its_hosts_ban() {
+    let (ledger, _) = ledger();
+    ledger.ban(ban("192.0.2.1", 100, None), at(100));
+    assert!(ledger.covering(target("192.0.2.1:5060"), at(101)).is_some());
+    assert!(ledger.covering(target("192.0.2.1"), at(101)).is_none());
+}

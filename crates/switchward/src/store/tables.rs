@@ -62,7 +62,7 @@ impl Tables {
             newer => return Err(newer_version(newer)),
         }
         forget_what_ran_out(&connection);
-        let mut kept = Kept::default();
+        let mut kept = Kept { is_new: version == 0, ..Kept::default() };
         kept.bans = read(&connection, "bans", &mut kept.unreadable)?;
         kept.allows = read(&connection, "allows", &mut kept.unreadable)?;
         let mut statement = connection.prepare("SELECT pattern FROM patterns")?;

@@ -26,6 +26,8 @@ struct Row {
     realm: String,
     #[serde(default)]
     network_ip: String,
+    #[serde(default)]
+    network_port: String,
     /// Seconds since 1970.
     #[serde(default)]
     expires: String,
@@ -59,6 +61,7 @@ fn tell(app: &App, row: &Row) -> Option<()> {
     if until <= now {
         return None;
     }
-    app.guard.learn_registration(ip, row.reg_user.as_bytes(), row.realm.as_bytes(), until, now);
+    let port = row.network_port.parse().unwrap_or(0);
+    app.guard.learn_registration(ip, port, (row.reg_user.as_bytes(), row.realm.as_bytes()), until, now);
     Some(())
 }

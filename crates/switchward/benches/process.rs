@@ -45,7 +45,10 @@ fn capture(name: &str) -> (Vec<u8>, usize) {
     let (mut events, mut count, mut rest) = (Vec::new(), 0, bytes.as_slice());
     while let Some(head) = rest.windows(2).position(|window| window == b"\n\n") {
         let text = std::str::from_utf8(&rest[..head]).unwrap();
-        let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: ")).map_or(0, |n| n.parse().unwrap());
+        let length = text
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "))
+            .map_or(0, |n| n.parse().unwrap());
         let (frame, after) = rest.split_at(head + 2 + length);
         if text.contains("text/event-plain") {
             events.extend_from_slice(frame);

@@ -45,6 +45,28 @@ fn with_a_full_disk_bans_reach_the_kernel_and_later_the_disk() {
 }
 
 #[test]
+fn a_daemon_that_starts_on_a_full_disk_guards_with_what_it_remembers() {
+    let stage = Stage::new();
+    let switch = stage.switch();
+    let disk = small_disk(&stage);
+    let store = disk.join("switchward.db");
+    for end in ["KILL", "TERM"] {
+        let mut daemon = stage.start(&format!("store.path = {store:?}"));
+        assert!(daemon.http.ban("198.51.100.1"));
+        daemon.signal(end);
+        daemon.ended();
+        fill(&disk.join("filler"));
+        let daemon = stage.start_again();
+        assert!(daemon.http.ledger().contains("198.51.100.1"), "after SIG{end}");
+        daemon.wait_for_switch();
+        traffic::attack(&switch, &format!("198.51.100.{}", end.as_bytes()[0]));
+        eventually("the kernel holds the ban", || witness::nft().len() == daemon.http.bans() as usize);
+        std::fs::remove_file(disk.join("filler")).unwrap();
+        eventually("the store catches up", || witness::store(&store) == daemon.http.ledger());
+    }
+}
+
+#[test]
 fn with_a_full_disk_at_the_start_the_mend_is_told() {
     let stage = Stage::new();
     let disk = small_disk(&stage);

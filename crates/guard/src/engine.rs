@@ -203,16 +203,15 @@ impl Guard {
                 let registered = shard.standings.phones(seen.source, seen.now) > 0;
                 (registered, seen.seen.port == 0 || shard.is_phones_name(seen, seen.seen.evidence))
             };
-            // One strike is little: it costs a source with standing its port, not the office.
-            let known = registered || self.allowed(&compiled.policy, seen).is_some();
-            let (target, scope) = match known {
-                true => (Target::port(seen.ip, seen.seen.port), Scope::Sip),
-                false => (Target::Host(seen.source), Scope::All),
-            };
-            if known && in_a_phones_name {
+            if registered && in_a_phones_name {
                 self.counts.spared.up();
                 return Some(pattern);
             }
+            // One strike is little: where phones are registered it costs a port, not the office.
+            let (target, scope) = match registered {
+                true => (Target::port(seen.ip, seen.seen.port), Scope::Sip),
+                false => (Target::Host(seen.source), Scope::All),
+            };
             let ban = compiled.policy.untrusted_ban;
             let order = Order { target, ban, scope, bans: true, evidence: seen.seen.evidence };
             let reason = || {

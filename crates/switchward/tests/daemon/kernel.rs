@@ -62,7 +62,7 @@ fn the_account_is_told_at_level_debug() {
     let daemon = stage.start("log.level = \"debug\"");
     daemon.wait_for_switch();
     traffic::attack(&switch, "198.51.100.7");
-    assert!(daemon.log.wait_for("reason: ").contains("accounts victim"));
+    assert!(daemon.log.wait_for("reason: ").contains("accounts \"victim\""));
 }
 
 #[test]

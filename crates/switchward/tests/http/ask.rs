@@ -133,8 +133,9 @@ async fn status_tells_which_table_was_too_small() {
     .await;
     daemon.refuse("203.0.113.1", "1000", 5);
     daemon.refuse("203.0.113.2", "1000", 5);
-    for n in 0..250 {
-        daemon.refuse(&format!("198.18.0.{n}"), "1000", 1);
+    // Each of the engine's shards keeps 64 windows at least.
+    for n in 0..2500 {
+        daemon.refuse(&format!("198.18.{}.{}", n / 250, n % 250), "1000", 1);
     }
     let page = said(&daemon, &format!("status --url {}", daemon.url())).await;
     for words in [

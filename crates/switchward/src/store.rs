@@ -36,6 +36,8 @@ pub struct Kept {
     pub damaged: Option<PathBuf>,
     /// Rows that could not be read and were left out.
     pub unreadable: usize,
+    /// Why it could be read but not written, when that is so.
+    pub unwritable: Option<String>,
 }
 
 /// Gives the whole ledger, for writing everything anew.
@@ -120,7 +122,10 @@ impl Store {
         let (tables, kept) = Tables::open(path)?;
         let (jobs, inbox) = channel();
         let shared = Arc::new(Shared::default());
-        let writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: None };
+        let mut writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: None };
+        if let Some(reason) = &kept.unwritable {
+            writer.fall_behind(reason.clone());
+        }
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || writer.run())
@@ -258,18 +263,23 @@ impl Writer {
             }
             Err(reason) => {
                 self.shared.errors.fetch_add(1, Relaxed);
-                self.behind = Some(Instant::now());
-                let before = self.shared.failing.lock().replace(reason.clone());
-                if before.is_none() {
-                    tracing::error!(
-                        %reason,
-                        "the store cannot be written: bans hold in memory and in the kernel but would not survive a restart; \
-                         free some space or mend the disk (trying again every second)"
-                    );
-                }
+                self.fall_behind(reason.clone());
             }
         }
         changes.clear();
         result
+    }
+
+    /// What is recorded from now on is not written; the whole ledger is, once that is possible.
+    fn fall_behind(&mut self, reason: String) {
+        self.behind = Some(Instant::now());
+        let before = self.shared.failing.lock().replace(reason.clone());
+        if before.is_none() {
+            tracing::error!(
+                %reason,
+                "the store cannot be written: bans hold in memory and in the kernel but would not survive a restart; \
+                 free some space or mend the disk (trying again every second)"
+            );
+        }
     }
 }

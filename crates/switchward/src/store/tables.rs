@@ -19,7 +19,9 @@ const SCHEMA: &str = "
 ";
 
 pub(super) struct Tables {
-    connection: Connection,
+    path: PathBuf,
+    /// None for as long as the disk has no room for the files that SQLite needs beside the database.
+    connection: Option<Connection>,
     /// Holds the lock that makes the store ours. Closed after the connection: closing a file that SQLite has open
     /// takes SQLite's own locks away (<https://sqlite.org/howtocorrupt.html>, 2.2).
     _lock: File,
@@ -31,17 +33,21 @@ impl Tables {
         let unusable = |reason: String| OpenError::unusable(path, reason);
         let lock = prepare(path)?;
         let (connection, kept, lock) = match Self::open_existing(path) {
-            Ok((connection, kept)) => (connection, kept, lock),
+            Ok((connection, kept)) => (Some(connection), kept, lock),
             Err(error) if is_damage(&error) => {
                 let aside = move_aside(path).map_err(unusable)?;
                 let lock = prepare(path)?;
                 let (connection, kept) =
                     Self::open_existing(path).map_err(|error| unusable(error.to_string()))?;
-                (connection, Kept { damaged: Some(aside), ..kept }, lock)
+                (Some(connection), Kept { damaged: Some(aside), ..kept }, lock)
+            }
+            Err(error) if is_no_room(&error) => {
+                let kept = Self::read_alone(path).map_err(|_| unusable(error.to_string()))?;
+                (None, Kept { unwritable: Some(error.to_string()), ..kept }, lock)
             }
             Err(error) => return Err(unusable(error.to_string())),
         };
-        Ok((Tables { connection, _lock: lock }, kept))
+        Ok((Tables { path: path.into(), connection, _lock: lock }, kept))
     }
 
     fn open_existing(path: &Path) -> rusqlite::Result<(Connection, Kept)> {
@@ -62,18 +68,20 @@ impl Tables {
             newer => return Err(newer_version(newer)),
         }
         forget_what_ran_out(&connection);
-        let mut kept = Kept { is_new: version == 0, ..Kept::default() };
-        kept.bans = read(&connection, "bans", &mut kept.unreadable)?;
-        kept.allows = read(&connection, "allows", &mut kept.unreadable)?;
-        let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
-        for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
-            match DomainPattern::new(&pattern?) {
-                Ok(pattern) => kept.patterns.push(pattern),
-                Err(_) => kept.unreadable += 1,
-            }
-        }
-        drop(statement);
+        let kept = Kept { is_new: version == 0, ..read_all(&connection)? };
         Ok((connection, kept))
+    }
+
+    /// Reads a database that was closed in order, and nothing beside it.
+    fn read_alone(path: &Path) -> rusqlite::Result<Kept> {
+        if Path::new(&format!("{}-wal", path.display())).metadata().is_ok_and(|wal| wal.len() > 0) {
+            // The newest changes are in there.
+            return Err(rusqlite::Error::InvalidPath(path.into()));
+        }
+        let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+        read_all(&connection)
     }
 
     /// Writes changes in one commit.
@@ -97,13 +105,33 @@ impl Tables {
             write(&transaction)?;
             transaction.commit()
         };
-        write_all(&mut self.connection).map_err(|error| error.to_string())
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(Self::open_existing(&self.path).map_err(|error| error.to_string())?.0),
+        };
+        write_all(connection).map_err(|error| error.to_string())
     }
 
     /// Moves what is in the write-ahead log into the database, and lets others have it.
     pub(super) fn close(self) {
-        _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+        if let Some(connection) = self.connection {
+            _ = connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+        }
     }
+}
+
+fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
+    let mut kept = Kept::default();
+    kept.bans = read(connection, "bans", &mut kept.unreadable)?;
+    kept.allows = read(connection, "allows", &mut kept.unreadable)?;
+    let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
+    for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
+        match DomainPattern::new(&pattern?) {
+            Ok(pattern) => kept.patterns.push(pattern),
+            Err(_) => kept.unreadable += 1,
+        }
+    }
+    Ok(kept)
 }
 
 /// What ran out while nobody was there to say so would stay for ever. On a full disk it stays until the next start.
@@ -192,6 +220,11 @@ fn prepare(path: &Path) -> Result<File, OpenError> {
 
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+fn is_no_room(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen))
 }
 
 fn newer_version(version: i64) -> rusqlite::Error {

@@ -107,7 +107,8 @@ pub(crate) fn client(user: &str) -> Client {
     Client { user: user.into(), call_id: format!("{user}@call").into(), agent: "Test/1.0".into() }
 }
 
-fn act(switch: &SimSwitch, source: &str, action: Action) -> Vec<Event> {
+/// The events of what a SIP client does; they are not sent yet.
+pub(crate) fn act(switch: &SimSwitch, source: &str, action: Action) -> Vec<Event> {
     let mut effects = Effects::default();
     switch.world().act(now(), &step(source, action), &mut effects);
     effects.events

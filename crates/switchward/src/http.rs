@@ -1,6 +1,6 @@
 //! The HTTP interface: JSON for operators and programs, the predecessor's paths and fields first.
 //!
-//! Start with [`router`] (what is asked where) and [`serve`] (how many may ask at a time). Each subject has its file with
+//! Start with [`router`] (what is asked where) and [`serve()`] (how many may ask at a time). Each subject has its file with
 //! its handlers and the types of its answers, which the command line (`ask`) reads again. The way in is the same for
 //! all: [`access_log`] writes the line, [`shield`] bounds the time and survives a panic, [`gate`] lets only permitted peers
 //! change state, the extractors in [`extract`] refuse what is malformed, and every refusal is an [`Error`]. Nothing here

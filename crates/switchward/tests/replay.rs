@@ -155,7 +155,7 @@ fn a_ban_is_made_however_the_configuration_enforces_and_by_its_thresholds() {
     let mut bans = Vec::new();
     replay
         .play(&capture("register_fail.plain"), &mut |line| {
-            bans.extend((line.action == Action::Ban).then_some(line))
+            bans.extend((line.action == Action::Ban).then_some(line));
         })
         .unwrap();
     assert_eq!(bans.len(), 24, "every source of a failed attempt");

@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     reason = "tests start programs and fail by panicking"
 )]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it saw")]
 
 mod cli_asks;
 mod cli_files;

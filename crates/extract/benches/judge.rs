@@ -3,7 +3,7 @@
 //! `cargo bench -p extract --bench judge` prints nanoseconds per event of flood.plain.esl, the median of many runs, beside a
 //! plain copy of the same bytes.
 
-#![allow(clippy::print_stdout, reason = "a benchmark")]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
 
 use esl::{Decoder, Limits};
 use extract::freeswitch::Extractor;

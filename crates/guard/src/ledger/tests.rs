@@ -1,3 +1,5 @@
+//! The ledger behaviour by behaviour, and a model that is rebuilt from what the journal tells.
+
 use super::*;
 use crate::ban::{Reason, Scope};
 use parking_lot::Mutex;

@@ -1,3 +1,5 @@
+//! What the questions on the command line are understood as.
+
 use super::client::{Client, in_path};
 use super::*;
 use clap::Parser;

@@ -1,3 +1,5 @@
+//! The store on real files: what survives, what is moved aside, what happens when it cannot write.
+
 use super::*;
 use guard::{Origin, Reason, Scope, Time};
 use std::net::Ipv4Addr;

@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it saw")]
 
+mod adopt;
 mod cli_asks;
 mod cli_files;
 mod crash;

@@ -286,9 +286,20 @@ impl Ledger {
 
     /// Removes what has run out, tells the journal, and returns the bans among it.
     pub fn expire(&self, now: Time) -> Vec<Arc<Ban>> {
-        let mut inner = self.inner.write();
         let mut expired = Vec::new();
-        while let Some(&(until, list, target)) = inner.expiry.first().filter(|(until, ..)| *until <= now) {
+        // In pieces, so that a verdict never waits for thousands.
+        while self.expire_some(now, &mut expired) == PIECE {}
+        expired
+    }
+
+    /// Goes through at most [`PIECE`] places of the order; tells how many.
+    fn expire_some(&self, now: Time, expired: &mut Vec<Arc<Ban>>) -> usize {
+        let mut inner = self.inner.write();
+        for done in 0..PIECE {
+            let Some(&(until, list, target)) = inner.expiry.first().filter(|(until, ..)| *until <= now)
+            else {
+                return done;
+            };
             match list {
                 List::Bans => {
                     if let Some(ban) = inner.take_ban(target) {
@@ -309,7 +320,7 @@ impl Ledger {
             }
             inner.expiry.remove(&(until, list, target));
         }
-        expired
+        PIECE
     }
 
     /// The bans that stand.
@@ -377,3 +388,6 @@ impl Target {
         }
     }
 }
+
+/// How much is done under one lock.
+const PIECE: usize = 1000;

@@ -225,3 +225,21 @@ fn a_port_is_covered_by_its_hosts_ban() {
     assert!(ledger.covering(target("192.0.2.1:5060"), at(101)).is_some());
     assert!(ledger.covering(target("192.0.2.1"), at(101)).is_none());
 }
+
+#[test]
+fn many_that_run_out_at_once_are_all_told() {
+    let (ledger, told) = ledger();
+    for n in 0..1000u32 {
+        let text = std::net::Ipv4Addr::from(0xc633_6400 + n).to_string();
+        ledger.ban(ban(&text, 100, Some(60)), at(100));
+        ledger.allow(entry(
+            &std::net::Ipv4Addr::from(0xc612_0000 + n).to_string(),
+            100,
+            Some(60),
+            operator(),
+        ));
+    }
+    told.lock().clear();
+    assert_eq!(ledger.expire(at(160)).len(), 1000);
+    assert_eq!((told.lock().len(), ledger.sizes()), (2000, (0, 0)));
+}

@@ -149,7 +149,7 @@ fn conclude(running: &Running, stats: RunStats, out: &mut dyn Write) -> std::io:
     )?;
     writeln!(
         out,
-        "{} steps of attackers were dropped, and {} of others (a phone with a wrong password).",
+        "{} steps of attackers were dropped, and {} of anybody else.",
         stats.blocked_attackers, stats.blocked_others
     )
 }

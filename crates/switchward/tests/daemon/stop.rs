@@ -24,7 +24,8 @@ fn a_polite_end_in_a_flood_comes_soon_and_loses_nothing() {
     let start = Instant::now();
     let status = daemon.terminate();
     assert!(status.success(), "{status}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // Every step of stopping has a limit, five seconds in all; twice that is for a machine that others keep busy.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     flood.abort();
     daemon.log.wait_for("stopped; the kernel keeps the bans");
     let kept = witness::store(&stage.store());

@@ -28,7 +28,7 @@ pub struct App {
     pub config: ArcSwap<Config>,
     /// Where it came from.
     pub config_path: Option<PathBuf>,
-    /// The host's own addresses.
+    /// The host's own addresses and its name servers.
     pub own: Vec<IpNet>,
     /// Changes the level of the log.
     pub log: crate::logs::Level,

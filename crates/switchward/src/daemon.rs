@@ -102,7 +102,7 @@ const COMMAND_CONNECTIONS: usize = 4;
 /// See [`StartError`]; nothing is left behind.
 pub async fn start(config: Config, log: Level, options: Options) -> Result<Running, StartError> {
     let listener = listen(&config).await?;
-    let own = own_addresses();
+    let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
     let mirror = Arc::new(Mirror::default());
     let policy = policy::policy(&config, &own);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
@@ -151,8 +151,14 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
 impl Running {
     /// Stops in order: no more events, no more orders, then what is queued goes to the kernel and to the disk.
     pub async fn stop(self) {
-        for reader in self.readers {
-            reader.stop(Duration::from_secs(1)).await;
+        // All of them at once: each may take its second.
+        let stopping: Vec<_> = self
+            .readers
+            .into_iter()
+            .map(|reader| tokio::spawn(reader.stop(Duration::from_secs(1))))
+            .collect();
+        for stopped in stopping {
+            _ = stopped.await;
         }
         _ = self.stop.send(true);
         _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
@@ -324,6 +330,17 @@ fn own_addresses() -> Vec<IpNet> {
     }
 }
 
+/// The name servers of this host (resolv.conf(5)): whoever forges their address must not cut the host off from its names.
+fn resolvers() -> Vec<IpNet> {
+    name_servers(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default())
+}
+
+fn name_servers(text: &str) -> Vec<IpNet> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    let addresses = lines.filter_map(|rest| rest.split_whitespace().next()?.split('%').next());
+    addresses.filter_map(|address| guard::source::parse_ip(address.as_bytes())).map(IpNet::from).collect()
+}
+
 /// Random keys for the hashes, so that nobody can choose names that collide.
 fn seed() -> [u64; 4] {
     std::array::from_fn(|_| {
@@ -373,5 +390,18 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
             }
             degraded = now;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_servers_are_found_whatever_stands_around_them() {
+        let text = "# made by hand\nsearch pbx.example\n nameserver 192.0.2.53 # first\nnameserver\t2001:db8::53\n\
+                    nameserver fe80::1%eth0\nnameserver\nnameserver nonsense\noptions edns0\n";
+        let found: Vec<String> = name_servers(text).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["192.0.2.53/32", "2001:db8::53/128", "fe80::1/128"]);
     }
 }

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 /// What the guard is told to do.
 ///
-/// `own` are the host's own addresses; with those of the API's operators they are never banned. The limits of the rates
+/// `own` are the host's own addresses and its name servers; with those of the API's operators they are never banned. The limits of the rates
 /// are the last that pass, so one more makes the rule fire.
 pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
     let security = &config.security;

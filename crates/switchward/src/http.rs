@@ -13,6 +13,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, post};
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
 
 mod access_log;
 pub mod allows;
@@ -42,7 +43,20 @@ pub use serve::serve;
 /// Every path there is. The peer's address must be in the request's extensions (see [`Who`]); without it nothing can be
 /// changed.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let (router, _) = routes().split_for_parts();
+    router
+        .fallback(any(error::no_such_path))
+        .method_not_allowed_fallback(error::wrong_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn_with_state(app.clone(), gate::gate))
+        .layer(from_fn(shield::shield))
+        .layer(from_fn_with_state(app.clone(), access_log::access_log))
+        .with_state(app)
+}
+
+/// What is asked where, and its description.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .route("/health", get(system::health))
         .route("/system/stats", get(system::stats))
         .merge(lists())
@@ -58,18 +72,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/security/rate-limit", get(rates::rate_limit))
         .route("/security/rate-limit/calls", get(counted::calls))
         .route("/security/rate-limit/registrations", get(counted::registrations))
-        .fallback(any(error::no_such_path))
-        .method_not_allowed_fallback(error::wrong_method)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn_with_state(app.clone(), gate::gate))
-        .layer(from_fn(shield::shield))
-        .layer(from_fn_with_state(app.clone(), access_log::access_log))
-        .with_state(app)
 }
 
 /// The lists that operators keep. A CIDR's slash may stand in a path as it is or as `%2F`.
-fn lists() -> Router<Arc<App>> {
-    Router::new()
+fn lists() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .route("/security/blacklist", get(bans::list).post(bans::add))
         .route("/security/blacklist/batch", post(bans::add_batch))
         .route("/security/blacklist/{*ip}", get(bans::one).delete(bans::remove))
@@ -83,8 +90,8 @@ fn lists() -> Router<Arc<App>> {
 }
 
 /// The switch and its event socket.
-fn switch() -> Router<Arc<App>> {
-    Router::new()
+fn switch() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .route("/security/esl", get(status::esl))
         .route("/security/esl/command", post(command::command))
         .route("/security/esl/log-level", post(command::log_level))

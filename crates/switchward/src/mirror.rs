@@ -1,4 +1,4 @@
-//! What follows the ledger: every change goes to the kernel and to the store, in order.
+//! What follows the ledger: every change goes to the kernel, to the store and into the news, in order.
 //!
 //! [`Mirror`] is the ledger's journal. It is made before the ledger, because the ledger wants it; the firewall and the store
 //! are put in once, when they are open. Called under the ledger's lock, it only passes things on.
@@ -9,16 +9,23 @@ use netfilter::Writer;
 use std::sync::{Arc, OnceLock};
 
 use crate::clock;
+use crate::news::{Event, News};
 use crate::store::{Kept, Store};
 
 /// The followers of the ledger.
 #[derive(Default)]
 pub struct Mirror {
+    news: Arc<News>,
     firewall: OnceLock<Writer>,
     store: OnceLock<Store>,
 }
 
 impl Mirror {
+    /// What is told to all who follow.
+    pub fn news(&self) -> &Arc<News> {
+        &self.news
+    }
+
     /// From now on changes go to this firewall too.
     pub fn follow_with_firewall(&self, writer: Writer) {
         _ = self.firewall.set(writer);
@@ -72,6 +79,15 @@ impl Mirror {
         if let Some(store) = self.store.get() {
             store.record(change);
         }
+        let event = match change {
+            Change::Banned(ban) => Event::Banned(ban.clone()),
+            Change::Lifted(ban, by) => Event::Lifted(ban.clone(), by.clone()),
+            Change::Expired(ban) => Event::Expired(ban.clone()),
+            Change::Allowed(entry) => Event::Allowed(entry.clone()),
+            Change::Disallowed(entry, by) => Event::Disallowed(entry.clone(), by.clone()),
+            Change::Refreshed(_) | Change::PatternAdded(_) | Change::PatternRemoved(_) => return,
+        };
+        self.news.tell(event);
     }
 }
 

@@ -1,13 +1,14 @@
-//! The store: bans, allow-list and patterns in SQLite, so that they survive a restart and a kill.
+//! The store: bans, allow-list and patterns in SQLite, so that they survive a restart and a kill; the history of bans and the audit.
 //!
 //! It mirrors the ledger and decides nothing. One thread owns the database; [`Store::record`] hands it a change without
 //! waiting, changes are committed together every [`COMMIT_EVERY`] at the latest, and [`Store::settle`] waits until all that was
 //! recorded before is on the disk. When the disk is full or fails, the guard goes on: the store says so, drops what it
 //! could not write, tries again every second, and then writes the whole ledger anew.
 
+use crate::clock;
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
-use guard::{Allowed, Ban};
+use guard::{Allowed, Ban, Time};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+pub mod audit;
+pub mod history;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use audit::Audited;
+pub use history::Ending;
 use tables::Tables;
 
 /// What the store kept.
@@ -93,7 +98,8 @@ struct Shared {
 }
 
 enum Job {
-    Change(Change),
+    Change(Change, Time),
+    Audit(Box<Audited>),
     Settle(tokio::sync::oneshot::Sender<Result<(), String>>),
     Whole(Whole),
     Stop(Sender<()>),
@@ -102,6 +108,7 @@ enum Job {
 /// A handle to the thread that owns the database.
 #[derive(Clone)]
 pub struct Store {
+    path: Arc<Path>,
     jobs: Sender<Job>,
     shared: Arc<Shared>,
 }
@@ -109,6 +116,9 @@ pub struct Store {
 /// The longest that a change waits for its commit.
 pub const COMMIT_EVERY: Duration = Duration::from_millis(50);
 const RETRY_EVERY: Duration = Duration::from_secs(1);
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// Most entries of the audit that wait while the store fails; each is in the daemon's log as well.
+const AUDIT_WAITING: usize = 5_000;
 /// Most changes in one commit.
 const BATCH: usize = 10_000;
 
@@ -122,7 +132,15 @@ impl Store {
         let (tables, kept) = Tables::open(path)?;
         let (jobs, inbox) = channel();
         let shared = Arc::new(Shared::default());
-        let mut writer = Writer { tables, inbox, shared: shared.clone(), whole: None, behind: None };
+        let mut writer = Writer {
+            tables,
+            inbox,
+            shared: shared.clone(),
+            whole: None,
+            behind: None,
+            audited: Vec::new(),
+            prune: Instant::now(),
+        };
         if let Some(reason) = &kept.unwritable {
             writer.fall_behind(reason.clone());
         }
@@ -130,7 +148,7 @@ impl Store {
             .name("store".into())
             .spawn(move || writer.run())
             .map_err(|error| OpenError::unusable(path, error))?;
-        Ok((Store { jobs, shared }, kept))
+        Ok((Store { path: path.into(), jobs, shared }, kept))
     }
 
     /// Where the store gets the whole ledger from, after a failure.
@@ -141,7 +159,24 @@ impl Store {
     /// Hands a change over; never waits.
     pub fn record(&self, change: &Change) {
         self.shared.recorded.fetch_add(1, Relaxed);
-        _ = self.jobs.send(Job::Change(change.clone()));
+        _ = self.jobs.send(Job::Change(change.clone(), clock::now()));
+    }
+
+    /// Hands an entry of the audit over; never waits.
+    pub fn audit(&self, entry: Audited) {
+        self.shared.recorded.fetch_add(1, Relaxed);
+        _ = self.jobs.send(Job::Audit(Box::new(entry)));
+    }
+
+    /// Opens the database once more, to read from: the history, the audit. Blocks; not for the threads of a runtime.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn reader(&self) -> rusqlite::Result<rusqlite::Connection> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = rusqlite::Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(Duration::from_secs(2))?;
+        Ok(connection)
     }
 
     /// Waits until all that was recorded before is on the disk.
@@ -179,13 +214,20 @@ struct Writer {
     whole: Option<Whole>,
     /// Since the last failed attempt changes are dropped, so that the whole ledger must be written.
     behind: Option<Instant>,
+    /// Entries of the audit that wait; kept while the store fails.
+    audited: Vec<Audited>,
+    /// When to forget what is too old.
+    prune: Instant,
 }
 
 impl Writer {
     fn run(mut self) {
-        let mut changes: Vec<Change> = Vec::new();
+        let mut changes: Vec<(Change, Time)> = Vec::new();
         loop {
-            let wait = if self.behind.is_some() { RETRY_EVERY } else { Duration::from_secs(3600) };
+            let wait = match self.behind {
+                Some(_) => RETRY_EVERY,
+                None => self.prune.saturating_duration_since(Instant::now()),
+            };
             let first = match self.inbox.recv_timeout(wait) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -203,6 +245,10 @@ impl Writer {
                 _ = done.send(());
                 return;
             }
+            if Instant::now() >= self.prune {
+                let more = self.behind.is_none() && self.tables.prune(clock::now());
+                self.prune = Instant::now() + if more { COMMIT_EVERY } else { PRUNE_EVERY };
+            }
         }
     }
 
@@ -210,7 +256,7 @@ impl Writer {
     fn gather(
         &mut self,
         first: Option<Job>,
-        changes: &mut Vec<Change>,
+        changes: &mut Vec<(Change, Time)>,
         asked: &mut Vec<tokio::sync::oneshot::Sender<Result<(), String>>>,
         end: &mut Option<Sender<()>>,
     ) {
@@ -218,9 +264,15 @@ impl Writer {
         let mut next = first;
         while let Some(job) = next {
             match job {
-                Job::Change(change) => {
+                Job::Change(change, at) => {
                     self.shared.taken.fetch_add(1, Relaxed);
-                    changes.push(change);
+                    changes.push((change, at));
+                }
+                Job::Audit(entry) => {
+                    self.shared.taken.fetch_add(1, Relaxed);
+                    if self.audited.len() < AUDIT_WAITING {
+                        self.audited.push(*entry);
+                    }
                 }
                 Job::Settle(done) => asked.push(done),
                 Job::Whole(whole) => self.whole = Some(whole),
@@ -229,7 +281,7 @@ impl Writer {
                     return;
                 }
             }
-            if changes.len() >= BATCH {
+            if changes.len() + self.audited.len() >= BATCH {
                 return;
             }
             let wait =
@@ -238,24 +290,25 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, changes: &mut Vec<Change>, is_last: bool) -> Result<(), String> {
+    fn commit(&mut self, changes: &mut Vec<(Change, Time)>, is_last: bool) -> Result<(), String> {
         let result = if let Some(last) = self.behind {
             if last.elapsed() < RETRY_EVERY && !is_last {
                 changes.clear();
                 return Err(self.shared.failing.lock().clone().unwrap_or_default());
             }
             match &self.whole {
-                Some(whole) => self.tables.write_whole(&whole()),
+                Some(whole) => self.tables.write_whole(&whole(), &self.audited),
                 None => Err("changes were lost and nothing tells the whole ledger".into()),
             }
-        } else if changes.is_empty() {
+        } else if changes.is_empty() && self.audited.is_empty() {
             Ok(())
         } else {
-            self.tables.write(changes)
+            self.tables.write(changes, &self.audited)
         };
         match &result {
             Ok(()) => {
-                self.shared.committed.fetch_add(changes.len() as u64, Relaxed);
+                self.shared.committed.fetch_add((changes.len() + self.audited.len()) as u64, Relaxed);
+                self.audited.clear();
                 if self.shared.failing.lock().take().is_some() {
                     tracing::warn!("the store can be written again; the whole ledger is on the disk");
                 }

@@ -7,6 +7,7 @@
 use crate::app::App;
 use crate::clock;
 use crate::config;
+use crate::news::Event;
 use crate::switch::Switch;
 use esl::client::{Client, Disconnect, Handle, Incoming, State};
 use esl::{EventView, Format, Subscription};
@@ -167,6 +168,7 @@ impl Sink {
                     self.switch.is_version((*version).to_owned());
                 }
                 self.complained = None;
+                self.tell_state(true, String::new());
                 tracing::info!(
                     switch = self.switch.name,
                     version = version.unwrap_or("unknown"),
@@ -181,6 +183,9 @@ impl Sink {
                 self.switch.counts.errors.fetch_add(1, Relaxed);
                 let trouble = trouble(why);
                 let is_new = self.switch.disconnected(self.now, trouble.clone());
+                if is_new {
+                    self.tell_state(false, trouble.clone());
+                }
                 let is_due = self.complained.is_none_or(|last| self.now.since(last) >= COMPLAIN_EVERY);
                 if is_new || is_due {
                     self.complained = Some(self.now);
@@ -189,6 +194,13 @@ impl Sink {
                 }
             }
         }
+    }
+}
+
+impl Sink {
+    fn tell_state(&self, connected: bool, trouble: String) {
+        let switch = self.switch.name.clone();
+        self.app.mirror.news().tell(Event::Switch { switch, connected, trouble });
     }
 }
 
@@ -221,9 +233,11 @@ fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, v
         Verdict::WouldBan(ban) => {
             let (rule, evidence) = (ban.reason.rule.as_str(), ban.reason.evidence.word());
             tracing::info!(switch = switch_name, target = %ban.target, rule, evidence, "would be banned; banning is off");
+            app.mirror.news().tell(Event::WouldBan(ban));
         }
-        Verdict::HangUp { call, cause, source, .. } => {
+        Verdict::HangUp { call, cause, source, why, .. } => {
             tracing::warn!(switch = switch_name, %source, "hanging up a call from an untrusted domain");
+            app.mirror.news().tell(Event::HangUp { switch: switch_name.into(), source, why });
             if !app.is_dry() {
                 daemon.spawn(hang_up(switch.clone(), call, cause));
             }
@@ -235,6 +249,7 @@ fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, v
                 app.mirror.enforce(ban);
             }
             tracing::debug!(alert = alert.kind.word(), "{}", alert.text);
+            app.mirror.news().tell(Event::Alert { switch: switch_name.into(), alert });
         }
         Verdict::Allow(entry) => tracing::debug!(target = %entry.target, "allowed after a success"),
     }

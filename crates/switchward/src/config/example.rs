@@ -33,7 +33,7 @@ pub(super) fn default_json() -> String {
 pub fn example_toml() -> String {
     let mut config = Config::default();
     let mut out = String::from(EXAMPLE_HEAD);
-    for section in &SECTIONS {
+    for section in SECTIONS {
         let _ = write!(out, "\n\n# {}\n[{}]\n", section.intro, section.name);
         for key in section.keys {
             example_key(&mut out, key, &mut config);
@@ -99,7 +99,7 @@ fn comment(out: &mut String, text: &str) {
 pub fn reference() -> String {
     let mut config = Config::default();
     let mut out = String::from(REFERENCE_HEAD);
-    for section in &SECTIONS {
+    for section in SECTIONS {
         let _ = write!(out, "\n## `{}`\n\n{}\n\n{TABLE_HEAD}", section.name, section.intro);
         for key in section.keys {
             row(&mut out, key, &mut config);

@@ -70,7 +70,7 @@ pub(super) enum Field<T: 'static> {
 }
 
 /// Every section but the switches, in the order of the documentation.
-pub(super) static SECTIONS: [Section; 11] = [
+pub(super) static SECTIONS: &[Section] = &[
     daemon::SERVER,
     daemon::FREESWITCH,
     daemon::CACHE,

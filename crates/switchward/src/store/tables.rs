@@ -1,6 +1,6 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
-use super::{Kept, OpenError};
+use super::{Audited, Ending, Kept, OpenError, audit, history};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
@@ -10,9 +10,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, kept in SQLite's `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-const SCHEMA: &str = "
+/// Version 1: what mirrors the ledger. Version 2 added the history and the audit.
+const MIRROR: &str = "
     CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE patterns (pattern TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -61,14 +62,23 @@ impl Tables {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let (mirror, others) = (MIRROR, format!("{}{}", history::SCHEMA, audit::SCHEMA));
         match version {
             VERSION => {}
-            0 => connection
-                .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"))?,
+            0 => connection.execute_batch(&format!(
+                "BEGIN; {mirror}{others} PRAGMA user_version = {VERSION}; COMMIT;"
+            ))?,
+            1 => connection
+                .execute_batch(&format!("BEGIN; {others} PRAGMA user_version = {VERSION}; COMMIT;"))?,
             newer => return Err(newer_version(newer)),
         }
         forget_what_ran_out(&connection);
         let kept = Kept { is_new: version == 0, ..read_all(&connection)? };
+        if version == 1 {
+            let transaction = connection.unchecked_transaction()?;
+            kept.bans.iter().try_for_each(|ban| history::banned(&transaction, ban))?;
+            transaction.commit()?;
+        }
         Ok((connection, kept))
     }
 
@@ -85,18 +95,30 @@ impl Tables {
     }
 
     /// Writes changes in one commit.
-    pub(super) fn write(&mut self, changes: &[Change]) -> Result<(), String> {
-        self.commit(|transaction| changes.iter().try_for_each(|change| apply(transaction, change)))
+    pub(super) fn write(&mut self, changes: &[(Change, Time)], audited: &[Audited]) -> Result<(), String> {
+        self.commit(|transaction| {
+            changes.iter().try_for_each(|(change, at)| apply(transaction, change, *at))?;
+            audited.iter().try_for_each(|entry| audit::insert(transaction, entry))
+        })
     }
 
-    /// Replaces everything in one commit.
-    pub(super) fn write_whole(&mut self, whole: &Kept) -> Result<(), String> {
+    /// Replaces the mirror of the ledger in one commit, and brings the history in line with it.
+    pub(super) fn write_whole(&mut self, whole: &Kept, audited: &[Audited]) -> Result<(), String> {
         self.commit(|transaction| {
             transaction.execute_batch("DELETE FROM bans; DELETE FROM allows; DELETE FROM patterns;")?;
             whole.bans.iter().try_for_each(|ban| put_ban(transaction, ban))?;
             whole.allows.iter().try_for_each(|entry| put_allow(transaction, entry))?;
-            whole.patterns.iter().try_for_each(|pattern| put_pattern(transaction, pattern))
+            whole.patterns.iter().try_for_each(|pattern| put_pattern(transaction, pattern))?;
+            history::align(transaction, &whole.bans, crate::clock::now())?;
+            audited.iter().try_for_each(|entry| audit::insert(transaction, entry))
         })
+    }
+
+    /// Forgets a piece of what is too old; tells whether there may be more. What fails now is tried again later.
+    pub(super) fn prune(&mut self, now: Time) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let more = [history::prune(connection, now), audit::prune(connection, now)];
+        more.into_iter().any(|more| more.unwrap_or(false))
     }
 
     fn commit(&mut self, write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), String> {
@@ -136,20 +158,32 @@ fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
 
 /// What ran out while nobody was there to say so would stay for ever. On a full disk it stays until the next start.
 fn forget_what_ran_out(connection: &Connection) {
-    let now = i64::try_from(crate::clock::now().micros()).unwrap_or(i64::MAX);
+    let now = crate::clock::now();
+    _ = history::end_what_ran_out(connection, now);
+    let now = history::micros(now);
     for table in ["bans", "allows"] {
         _ = connection.execute(&format!("DELETE FROM {table} WHERE until <= ?1"), params![now]);
     }
 }
 
-fn apply(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
+fn apply(transaction: &Transaction<'_>, change: &Change, at: Time) -> rusqlite::Result<()> {
     let remove = |table: &str, key: &str, value: String| {
         let sql = format!("DELETE FROM {table} WHERE {key} = ?1");
         transaction.prepare_cached(&sql)?.execute(params![value]).map(|_| ())
     };
     match change {
-        Change::Banned(ban) => put_ban(transaction, ban),
-        Change::Lifted(ban, _) | Change::Expired(ban) => remove("bans", "target", ban.target.to_string()),
+        Change::Banned(ban) => {
+            put_ban(transaction, ban)?;
+            history::banned(transaction, ban)
+        }
+        Change::Lifted(ban, by) => {
+            remove("bans", "target", ban.target.to_string())?;
+            history::ended(transaction, ban, Ending::Lifted, Some(by), at)
+        }
+        Change::Expired(ban) => {
+            remove("bans", "target", ban.target.to_string())?;
+            history::ended(transaction, ban, Ending::Expired, None, at)
+        }
         Change::Allowed(entry) | Change::Refreshed(entry) => put_allow(transaction, entry),
         Change::Disallowed(entry, _) => remove("allows", "target", entry.target.to_string()),
         Change::PatternAdded(pattern) => put_pattern(transaction, pattern),
@@ -180,7 +214,7 @@ fn put(
 ) -> rusqlite::Result<()> {
     let text = serde_json::to_string(entry)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let until = until.map(|until| i64::try_from(until.micros()).unwrap_or(i64::MAX));
+    let until = until.map(history::micros);
     let sql = format!("INSERT OR REPLACE INTO {table} (target, until, entry) VALUES (?1, ?2, ?3)");
     transaction.prepare_cached(&sql)?.execute(params![target, until, text]).map(|_| ())
 }

@@ -1,0 +1,79 @@
+//! The audit: who asked for a change, from where, through which door, what, and what came of it.
+//!
+//! One row for each request that changes something or was refused to; refused log-ins too. Rows are kept for [`KEPT_FOR`], and there
+//! are at most [`MOST`].
+
+use guard::Time;
+use rusqlite::{Connection, Transaction, params};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use super::history::micros;
+
+pub(super) const SCHEMA: &str = "
+    CREATE TABLE audit (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, role TEXT NOT NULL,
+        source TEXT NOT NULL, door TEXT NOT NULL, action TEXT NOT NULL, detail TEXT NOT NULL, status INTEGER NOT NULL,
+        result TEXT NOT NULL, micros INTEGER NOT NULL);
+    CREATE INDEX audit_at ON audit (at);
+";
+
+/// One attempt to change something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audited {
+    /// When it was asked.
+    pub at: Time,
+    /// The name of the token, user or certificate; empty when there was no credential.
+    pub who: String,
+    /// With which role; empty when none was given.
+    pub role: String,
+    /// The peer's address.
+    pub source: String,
+    /// Which way in: "http", "https", "socket".
+    pub door: String,
+    /// What was asked for: "POST /security/blacklist".
+    pub action: String,
+    /// About what, as far as it is short and no secret.
+    pub detail: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// What came of it, in a few words: "done", or why not.
+    pub result: String,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+pub(super) fn insert(transaction: &Transaction<'_>, entry: &Audited) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO audit (at, who, role, source, door, action, detail, status, result, micros)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let micros_taken = i64::try_from(entry.micros).unwrap_or(i64::MAX);
+    transaction
+        .prepare_cached(sql)?
+        .execute(params![
+            micros(entry.at),
+            entry.who,
+            entry.role,
+            entry.source,
+            entry.door,
+            entry.action,
+            entry.detail,
+            entry.status,
+            entry.result,
+            micros_taken
+        ])
+        .map(|_| ())
+}
+
+/// Forgets the oldest rows, a piece at a time; tells whether there may be more.
+pub(super) fn prune(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
+    let before = micros(now).saturating_sub(i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX));
+    let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1
+        OR id <= (SELECT max(id) FROM audit) - ?2 ORDER BY id LIMIT ?3)";
+    Ok(connection.execute(sql, params![before, MOST, PIECE])? as i64 == PIECE)
+}
+
+/// How long a row is kept.
+pub const KEPT_FOR: Duration = Duration::from_secs(365 * 86_400);
+/// Most rows.
+pub const MOST: i64 = 1_000_000;
+/// Rows that are deleted at a time.
+const PIECE: i64 = 1_000;

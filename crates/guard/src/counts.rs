@@ -10,8 +10,13 @@ pub struct Count(AtomicU64);
 
 impl Count {
     /// One more.
-    pub(crate) fn up(&self) {
+    pub fn up(&self) {
         self.0.fetch_add(1, Relaxed);
+    }
+
+    /// So many more.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Relaxed);
     }
 
     /// The value now.

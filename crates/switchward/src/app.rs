@@ -7,6 +7,7 @@
 use crate::clock;
 use crate::config::Config;
 use crate::mirror::Mirror;
+use crate::monitor::Monitor;
 use crate::policy;
 use crate::switch::Switch;
 use arc_swap::ArcSwap;
@@ -36,6 +37,8 @@ pub struct App {
     pub unenforced: Option<String>,
     /// When the daemon started.
     pub started: Time,
+    /// What the daemon knows about itself.
+    pub monitor: Monitor,
 }
 
 /// An order that was carried out.

@@ -19,6 +19,12 @@ pub fn rfc3339(time: Option<Time>) -> String {
     }
 }
 
+/// RFC 3339 in UTC with all the digits of the second that there are.
+pub fn exact(time: Time) -> String {
+    let micros = i64::try_from(time.micros()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
 /// Notices when the wall clock is set, by a clock that nobody sets.
 pub struct Steady {
     started: Instant,
@@ -80,6 +86,8 @@ mod tests {
     #[test]
     fn times_are_rfc_3339() {
         assert_eq!(rfc3339(Some(Time::from_secs(1_795_234_698))), "2026-11-21T04:18:18Z");
+        assert_eq!(exact(Time::from_micros(1_795_234_698_250_000)), "2026-11-21T04:18:18.25Z");
+        assert!(exact(Time::from_micros(u64::MAX)).len() >= 20);
         assert_eq!(rfc3339(None), "0001-01-01T00:00:00Z");
         assert!(rfc3339(Some(Time::from_micros(u64::MAX))).len() >= 20);
     }

@@ -9,6 +9,7 @@ use crate::config::{Config, OnExit};
 use crate::exit;
 use crate::logs::Level;
 use crate::mirror::{self, Mirror};
+use crate::monitor::Monitor;
 use crate::policy;
 use crate::store::{Kept, OpenError, Store};
 use crate::switch::Switch;
@@ -134,6 +135,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         log,
         unenforced,
         started: clock::now(),
+        monitor: Monitor::default(),
     });
     let address =
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;

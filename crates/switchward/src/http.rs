@@ -35,6 +35,7 @@ mod schema;
 mod serve;
 mod shield;
 pub mod status;
+pub mod stream;
 pub mod system;
 pub mod untrusted;
 pub mod why;
@@ -59,7 +60,12 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// What is asked where, and its description. A CIDR's slash may stand in a path as it is or as `%2F`.
 fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().merge(openapi::routes()).merge(state()).merge(lists()).merge(switch())
+    OpenApiRouter::new()
+        .merge(openapi::routes())
+        .merge(state())
+        .merge(lists())
+        .merge(switch())
+        .merge(stream::routes())
 }
 
 /// How the guard is doing, and what it has counted.

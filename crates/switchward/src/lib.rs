@@ -15,6 +15,7 @@ pub mod exit;
 pub mod http;
 pub mod logs;
 pub mod mirror;
+pub mod monitor;
 pub mod news;
 pub mod policy;
 pub mod replay;

@@ -62,12 +62,36 @@ pub struct Alarm {
     pub name: &'static str,
     /// About what: a switch's name, a rule's; empty when it is the daemon itself.
     pub subject: String,
+    /// How bad it is.
+    pub severity: Severity,
     /// Whether it is on; false tells that it is over.
     pub raised: bool,
     /// Since when.
     pub since: Time,
     /// What is wrong and what to do.
     pub text: String,
+}
+
+/// How bad an alarm is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// To be looked at soon.
+    Warning,
+    /// Somebody is not guarded, or will not be: to be mended now.
+    Critical,
+}
+
+impl Severity {
+    /// The word for it, as in logs and answers.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
 }
 
 /// An event with its place in the order.
@@ -90,6 +114,8 @@ pub struct Missed(pub u64);
 /// The newest items, and a sign that there are more.
 pub struct News {
     ring: Mutex<VecDeque<Arc<Item>>>,
+    /// The first number of this run.
+    begun: u64,
     /// The number that the next item gets. Sent while the ring is locked.
     next: watch::Sender<u64>,
 }
@@ -99,7 +125,8 @@ pub const KEPT: usize = 16_384;
 
 impl Default for News {
     fn default() -> News {
-        News { ring: Mutex::default(), next: watch::Sender::new(clock::now().micros()) }
+        let begun = clock::now().micros();
+        News { ring: Mutex::default(), begun, next: watch::Sender::new(begun) }
     }
 }
 
@@ -128,6 +155,17 @@ impl News {
         let follower = self.follow();
         // A number that was never given, by another machine's daemon perhaps, is no place to go on from.
         Follower { next: number.saturating_add(1).min(follower.next), ..follower }
+    }
+
+    /// Whether a number is of an earlier run of the daemon.
+    pub fn is_of_earlier_run(&self, number: u64) -> bool {
+        // A follower from the very start stands before the first number.
+        number.saturating_add(1) < self.begun
+    }
+
+    /// How many items there were since the start.
+    pub fn told(&self) -> u64 {
+        *self.next.borrow() - self.begun
     }
 
     /// The newest items, the newest last; at most `most`.
@@ -176,6 +214,11 @@ impl Follower {
         let item = ring.get((self.next - first) as usize).cloned();
         self.next += u64::from(item.is_some());
         Ok(item)
+    }
+
+    /// The number of the last item that was read or passed over.
+    pub fn passed(&self) -> u64 {
+        self.next.saturating_sub(1)
     }
 
     /// How many items wait to be read, those that are gone included.

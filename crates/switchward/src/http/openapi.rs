@@ -171,6 +171,7 @@ const TAGS: &[(&str, &str)] = &[
     ("untrusted domains", "Domains whose calls are attacks"),
     ("counters", "What is counted against whom, and the limits"),
     ("switch", "The event socket of the switch"),
+    ("monitoring", "What a machine watches: metrics, the live stream, alarms"),
     ("interface", "This interface itself"),
 ];
 

@@ -18,7 +18,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// Answers on `listener` until `stop`, then lets the answers that have begun finish for a few seconds.
@@ -57,15 +57,22 @@ pub async fn serve(
             continue;
         };
         let (service, stopped) = (service.clone(), stopped.clone());
+        let cut = Cut::default();
+        let cut_by_answer = cut.clone();
         let answer = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(cut_by_answer.clone());
             service.call(request)
         });
         connections.spawn(async move {
             let _seat = seat;
-            converse(stream, answer, stopped).await;
+            tokio::select! {
+                () = converse(stream, answer, stopped) => {}
+                () = cut.0.notified() => {}
+            }
         });
     }
+    app.monitor.streams.close();
     drop(listener);
     drop(stopping);
     let drained = async { while connections.join_next().await.is_some() {} };
@@ -73,6 +80,17 @@ pub async fn serve(
         tracing::warn!(open = connections.len(), "HTTP connections were cut off at the stop");
     }
     Ok(())
+}
+
+/// Cuts a connection off in the middle of an answer; in the extensions of each request.
+#[derive(Clone, Default)]
+pub(super) struct Cut(Arc<Notify>);
+
+impl Cut {
+    /// The connection is closed, whatever is on its way.
+    pub(super) fn off(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// Serves one connection; after the stop it ends with the answer that has begun.

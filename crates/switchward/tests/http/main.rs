@@ -13,6 +13,7 @@ mod fields;
 mod gate;
 mod kernel;
 mod malformed;
+mod stream;
 mod support;
 mod untrusted;
 mod why;

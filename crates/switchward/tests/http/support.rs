@@ -159,6 +159,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         log: Level::detached(LogLevel::Info),
         unenforced: (kernel == Kernel::None).then(|| "no firewall in this test".to_owned()),
         started: clock::now(),
+        monitor: switchward::monitor::Monitor::default(),
     }
 }
 

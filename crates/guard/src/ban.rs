@@ -152,6 +152,9 @@ pub struct Ban {
     pub origin: Origin,
     /// Why.
     pub reason: Reason,
+    /// What an operator noted; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 impl Ban {

@@ -32,7 +32,7 @@ use compiled::Compiled;
 use shard::{Seen, Shard};
 
 pub use look::{Explanation, RuleRecord, State};
-pub use orders::Refusal;
+pub use orders::{Amendment, Refusal, Terms};
 
 /// The verdicts on one observation; nearly always none.
 pub type Verdicts = ArrayVec<Verdict, 4>;
@@ -342,7 +342,9 @@ impl Guard {
         let length = if forgeable { order.ban.min(policy.forgeable_max) } else { order.ban };
         let scope = if forgeable { Scope::Sip } else { order.scope };
         let until = Some(seen.now + length);
-        let ban = Ban { target: order.target, scope, since: seen.now, until, origin: Origin::Guard, reason };
+        let note = String::new();
+        let ban =
+            Ban { target: order.target, scope, since: seen.now, until, origin: Origin::Guard, reason, note };
         if !policy.enforce || !order.bans {
             self.counts.would_ban.up();
             verdicts.push(Verdict::WouldBan(Arc::new(ban)));

@@ -41,6 +41,7 @@ pub enum Change {
 pub type Journal = Box<dyn Fn(&Change) + Send + Sync>;
 
 mod held;
+mod places;
 #[cfg(test)]
 mod tests;
 
@@ -129,6 +130,7 @@ impl Ledger {
                 _ => None,
             };
             ban.since = held.ban.since;
+            ban.note.clone_from(&held.ban.note);
         } else if standing.is_none() && inner.bans.len() >= self.capacity && !ban.origin.is_operator() {
             return Entered::Full;
         }
@@ -136,6 +138,24 @@ impl Ledger {
         inner.put_ban(ban.clone());
         (self.journal)(&Change::Banned(ban.clone()));
         Entered::Made(ban)
+    }
+
+    /// Changes the standing ban of exactly this target; nothing happens when there is none.
+    pub fn amend(&self, target: Target, now: Time, change: impl FnOnce(&mut Ban)) -> Option<Arc<Ban>> {
+        let mut inner = self.inner.write();
+        let held = inner.bans.get(&target).filter(|held| held.ban.stands(now))?;
+        let mut ban = (*held.ban).clone();
+        change(&mut ban);
+        let ban = Arc::new(Ban { target, ..ban });
+        inner.put_ban(ban.clone());
+        (self.journal)(&Change::Banned(ban.clone()));
+        Some(ban)
+    }
+
+    /// The standing ban of exactly this target.
+    pub fn ban_of(&self, target: Target, now: Time) -> Option<Arc<Ban>> {
+        let inner = self.inner.read();
+        inner.bans.get(&target).map(|held| held.ban.clone()).filter(|ban| ban.stands(now))
     }
 
     /// Lifts the ban of exactly this target.
@@ -262,8 +282,9 @@ impl Ledger {
     /// The allow entry of exactly this target, or of a network that covers it.
     pub fn allow_entry(&self, target: Target, now: Time) -> Option<Allowed> {
         let inner = self.inner.read();
-        let shown =
-            |target: &Target| inner.allows.get(target).filter(|held| held.stands(now)).map(HeldAllow::shown);
+        let shown = |target: &Target| {
+            inner.allows.get(target).filter(|held| held.stands(now)).map(|held| held.shown())
+        };
         shown(&target).or_else(|| {
             inner.allow_nets.cover(&target.covers()).find_map(|(net, ())| shown(&Target::Net(net)))
         })
@@ -272,15 +293,17 @@ impl Ledger {
     /// An operator's allow entry that overlaps `target`, if there is one.
     pub fn operator_allow_overlapping(&self, target: Target, now: Time) -> Option<Allowed> {
         let inner = self.inner.read();
-        let mine = |held: &&HeldAllow| held.stands(now) && held.entry.origin.is_operator();
+        let mine = |held: &&Arc<HeldAllow>| held.stands(now) && held.entry.origin.is_operator();
         if let Target::Net(net) = target {
             let held = inner.allows.values().find(|held| mine(held) && held.entry.target.overlaps(&net));
-            return held.map(HeldAllow::shown);
+            return held.map(|held| held.shown());
         }
         let exact = inner.allows.get(&Target::net(target.covers())).filter(mine);
-        exact.map(HeldAllow::shown).or_else(|| {
+        exact.map(|held| held.shown()).or_else(|| {
             let mut nets = inner.allow_nets.cover(&target.covers());
-            nets.find_map(|(net, ())| inner.allows.get(&Target::Net(net)).filter(mine).map(HeldAllow::shown))
+            nets.find_map(|(net, ())| {
+                inner.allows.get(&Target::Net(net)).filter(mine).map(|held| held.shown())
+            })
         })
     }
 
@@ -307,7 +330,7 @@ impl Ledger {
                         expired.push(ban);
                     }
                 }
-                List::Allows => match inner.allows.get(&target).map(HeldAllow::until) {
+                List::Allows => match inner.allows.get(&target).map(|held| held.until()) {
                     Some(Some(later)) if later > now => _ = inner.expiry.insert((later, list, target)),
                     Some(Some(_)) => {
                         if let Some(held) = inner.take_allow(target) {
@@ -325,12 +348,55 @@ impl Ledger {
 
     /// The bans that stand.
     pub fn bans(&self, now: Time) -> Vec<Arc<Ban>> {
-        self.inner.read().bans.values().map(|held| &held.ban).filter(|ban| ban.stands(now)).cloned().collect()
+        let mut bans = Vec::with_capacity(self.sizes().0);
+        self.each_ban(now, |ban| bans.push(ban.clone()));
+        bans
+    }
+
+    /// Shows every ban that stands, in no order. The lock is let go of between pieces: what comes or goes meanwhile may or
+    /// may not be shown.
+    pub fn each_ban(&self, now: Time, mut show: impl FnMut(&Arc<Ban>)) {
+        self.in_pieces(
+            |inner, from, piece| inner.ban_order.piece(from, WALK, piece),
+            |ban: Arc<Ban>| {
+                if ban.stands(now) {
+                    show(&ban);
+                }
+            },
+        );
     }
 
     /// The allow entries that stand.
     pub fn allows(&self, now: Time) -> Vec<Allowed> {
-        self.inner.read().allows.values().filter(|held| held.stands(now)).map(HeldAllow::shown).collect()
+        let mut allows = Vec::new();
+        self.each_allow(now, |entry| allows.push(entry));
+        allows
+    }
+
+    /// Shows every allow entry that stands, as [`Ledger::each_ban`] does.
+    pub fn each_allow(&self, now: Time, mut show: impl FnMut(Allowed)) {
+        self.in_pieces(
+            |inner, from, piece| inner.allow_order.piece(from, WALK, piece),
+            |held: Arc<HeldAllow>| {
+                if held.stands(now) {
+                    show(held.shown());
+                }
+            },
+        );
+    }
+
+    /// Walks a list piece by piece; only copying a piece's pointers happens under the lock.
+    fn in_pieces<T>(
+        &self,
+        piece_of: impl Fn(&Inner, usize, &mut Vec<T>) -> Option<usize>,
+        mut show: impl FnMut(T),
+    ) {
+        let mut piece = Vec::with_capacity(WALK);
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = piece_of(&self.inner.read(), from, &mut piece);
+            piece.drain(..).for_each(&mut show);
+        }
     }
 
     /// How many bans and allow entries are held, those that ran out a moment ago included.
@@ -391,3 +457,5 @@ impl Target {
 
 /// How much is done under one lock.
 const PIECE: usize = 1000;
+/// Places that a walk reads under one lock.
+const WALK: usize = 2048;

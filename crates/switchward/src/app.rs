@@ -11,6 +11,7 @@ use crate::monitor::Monitor;
 use crate::policy;
 use crate::switch::Switch;
 use arc_swap::ArcSwap;
+use guard::engine::Terms;
 use guard::{Allowed, Ban, Guard, Refusal, Scope, Target, Time};
 use ipnet::IpNet;
 use std::path::PathBuf;
@@ -66,7 +67,21 @@ impl App {
         reason: &str,
         who: &str,
     ) -> Result<Done<Arc<Ban>>, Refusal> {
-        let ban = self.guard.order_ban(target, ttl, scope, reason, who, clock::now())?;
+        let until = ttl.map(|ttl| clock::now() + ttl);
+        self.ban_on(target, Terms { until, scope, text: reason, note: "" }, who).await
+    }
+
+    /// Bans a target on these terms by order of `who`.
+    ///
+    /// # Errors
+    /// When it would hit what must not be banned.
+    pub async fn ban_on(
+        self: &Arc<Self>,
+        target: Target,
+        terms: Terms<'_>,
+        who: &str,
+    ) -> Result<Done<Arc<Ban>>, Refusal> {
+        let ban = self.guard.order_ban_noted(target, terms, who, clock::now())?;
         tracing::info!(target = %ban.target, who, "banned by order");
         let mut warnings = self.settle().await;
         if self.is_dry() {

@@ -28,6 +28,7 @@ pub mod extract;
 mod gate;
 pub mod kernel;
 mod lifetime;
+pub mod lists;
 pub mod openapi;
 pub mod overview;
 pub mod rates;
@@ -64,6 +65,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(openapi::routes())
         .merge(state())
         .merge(lists())
+        .merge(lists::routes())
         .merge(switch())
         .merge(stream::routes())
 }

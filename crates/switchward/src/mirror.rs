@@ -143,5 +143,6 @@ pub fn adopted(element: &netfilter::Element, now: Time) -> Ban {
         until: element.timeout.map(|left| now + left),
         origin: Origin::Guard,
         reason: Reason { rule: "found-in-kernel".into(), ..reason },
+        note: String::new(),
     }
 }

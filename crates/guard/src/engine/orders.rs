@@ -58,6 +58,30 @@ pub enum Refusal {
     Full,
 }
 
+/// The terms of a ban by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms<'a> {
+    /// Until when; `None` is for good.
+    pub until: Option<Time>,
+    /// Which packets.
+    pub scope: Scope,
+    /// Why; "banned by hand" when empty.
+    pub text: &'a str,
+    /// What the operator wants to remember; may be empty.
+    pub note: &'a str,
+}
+
+/// What is to change of a ban that stands; what is `None` stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Amendment<'a> {
+    /// Until when; `Some(None)` is for good.
+    pub until: Option<Option<Time>>,
+    /// Which packets.
+    pub scope: Option<Scope>,
+    /// The note; an empty one removes it.
+    pub note: Option<&'a str>,
+}
+
 impl Guard {
     /// Bans a target by hand for `ttl` (`None`: for good), on `text` grounds.
     ///
@@ -74,6 +98,45 @@ impl Guard {
         who: &str,
         now: Time,
     ) -> Result<Arc<Ban>, Refusal> {
+        self.order_ban_noted(
+            target,
+            Terms { until: ttl.map(|ttl| now + ttl), scope, text, note: "" },
+            who,
+            now,
+        )
+    }
+
+    /// Bans a target by hand on these terms.
+    ///
+    /// # Errors
+    /// As [`Guard::order_ban`].
+    pub fn order_ban_noted(
+        &self,
+        target: Target,
+        terms: Terms<'_>,
+        who: &str,
+        now: Time,
+    ) -> Result<Arc<Ban>, Refusal> {
+        self.may_be_banned(target, now)?;
+        let by = Origin::Operator(who.into());
+        if let Target::Host(_) = target {
+            self.ledger.disallow(target, by.clone());
+        }
+        let Terms { until, scope, text, note } = terms;
+        let text = if text.is_empty() { "banned by hand" } else { text };
+        let reason = Reason::operator(&kept(text), now);
+        let ban = Ban { target, scope, since: now, until, origin: by, reason, note: kept(note) };
+        match self.ledger.ban(ban, now) {
+            Entered::Made(ban) | Entered::Stands(ban) => Ok(ban),
+            Entered::Full => Err(Refusal::Full),
+        }
+    }
+
+    /// Whether an order may ban a target.
+    ///
+    /// # Errors
+    /// When the target overlaps a trusted or protected network or an operator's allow entry.
+    pub fn may_be_banned(&self, target: Target, now: Time) -> Result<(), Refusal> {
         let policy = self.policy.load();
         if let Some(net) = overlapping(&policy.policy.trusted, target) {
             return Err(Refusal::Trusted { target, net });
@@ -84,17 +147,19 @@ impl Guard {
         if let Some(entry) = self.ledger.operator_allow_overlapping(target, now) {
             return Err(Refusal::AllowListed { target, entry: entry.target });
         }
-        let by = Origin::Operator(who.into());
-        if let Target::Host(_) = target {
-            self.ledger.disallow(target, by.clone());
-        }
-        let text = if text.is_empty() { "banned by hand" } else { text };
-        let reason = Reason::operator(&kept(text), now);
-        let ban = Ban { target, scope, since: now, until: ttl.map(|ttl| now + ttl), origin: by, reason };
-        match self.ledger.ban(ban, now) {
-            Entered::Made(ban) | Entered::Stands(ban) => Ok(ban),
-            Entered::Full => Err(Refusal::Full),
-        }
+        Ok(())
+    }
+
+    /// Changes the ban of exactly this target that stands: its end, its scope, its note. Who made it and why stay. `None`
+    /// when there is none.
+    pub fn order_amend(&self, target: Target, amendment: Amendment<'_>, now: Time) -> Option<Arc<Ban>> {
+        self.ledger.amend(target, now, |ban| {
+            ban.until = amendment.until.unwrap_or(ban.until);
+            ban.scope = amendment.scope.unwrap_or(ban.scope);
+            if let Some(note) = amendment.note {
+                ban.note = kept(note);
+            }
+        })
     }
 
     /// Lifts the bans of a target and of all that lies within it, and forgets what led to them. Returns what stood.

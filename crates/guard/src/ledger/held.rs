@@ -2,6 +2,7 @@
 //! they run out. No journal, no policy; only the ledger comes in here.
 
 use super::AllowedBy;
+use super::places::Places;
 use crate::ban::{Allowed, Ban};
 use crate::source::{Source, Target, fold};
 use crate::time::Time;
@@ -12,7 +13,7 @@ use prefix_trie::joint::JointPrefixMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// A ban that covers an address, and what was told of it.
@@ -57,6 +58,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) struct HeldBan {
     pub(super) ban: Arc<Ban>,
     told: Arc<Told>,
+    /// In `ban_order`.
+    place: u32,
 }
 
 pub(super) struct HeldAllow {
@@ -66,13 +69,21 @@ pub(super) struct HeldAllow {
     last_seen: AtomicU64,
     /// Micros; the `until` that the journal was last told.
     told: AtomicU64,
+    /// In `allow_order`.
+    place: AtomicU32,
 }
 
 impl HeldAllow {
     pub(super) fn new(entry: Arc<Allowed>) -> HeldAllow {
         let until = entry.until.map_or(0, Time::micros);
         let last_seen = entry.last_seen.micros();
-        HeldAllow { entry, until: until.into(), last_seen: last_seen.into(), told: until.into() }
+        HeldAllow {
+            entry,
+            until: until.into(),
+            last_seen: last_seen.into(),
+            told: until.into(),
+            place: 0.into(),
+        }
     }
 
     pub(super) fn until(&self) -> Option<Time> {
@@ -119,9 +130,13 @@ pub(super) struct Inner {
     pub(super) ban_nets: JointPrefixMap<IpNet, ()>,
     /// The port bans of each source that has any.
     pub(super) ban_ports: HashMap<Source, Vec<Target>, RandomState>,
-    pub(super) allows: HashMap<Target, HeldAllow, RandomState>,
+    pub(super) allows: HashMap<Target, Arc<HeldAllow>, RandomState>,
     pub(super) allow_nets: JointPrefixMap<IpNet, ()>,
     pub(super) expiry: BTreeSet<(Time, List, Target)>,
+    /// The bans once more, for walks in pieces.
+    pub(super) ban_order: Places<Arc<Ban>>,
+    /// The allow entries once more.
+    pub(super) allow_order: Places<Arc<HeldAllow>>,
 }
 
 impl Inner {
@@ -133,6 +148,8 @@ impl Inner {
             allows: HashMap::with_hasher(hasher),
             allow_nets: JointPrefixMap::new(),
             expiry: BTreeSet::new(),
+            ban_order: Places::new(),
+            allow_order: Places::new(),
         }
     }
 
@@ -183,7 +200,18 @@ impl Inner {
 
     pub(super) fn put_ban(&mut self, ban: Arc<Ban>) {
         let target = ban.target;
-        self.take_ban(target);
+        // One that replaces another keeps its place, so that a walk under way meets one of them.
+        if let Some(held) = self.bans.get_mut(&target) {
+            if let Some(until) = held.ban.until {
+                self.expiry.remove(&(until, List::Bans, target));
+            }
+            if let Some(until) = ban.until {
+                self.expiry.insert((until, List::Bans, target));
+            }
+            self.ban_order.replace(held.place, ban.clone());
+            *held = HeldBan { ban, told: Arc::default(), place: held.place };
+            return;
+        }
         match target {
             Target::Net(net) => _ = self.ban_nets.insert(net, ()),
             Target::Port(ip, _) => self.ban_ports.entry(Source::of(ip)).or_default().push(target),
@@ -192,11 +220,13 @@ impl Inner {
         if let Some(until) = ban.until {
             self.expiry.insert((until, List::Bans, target));
         }
-        self.bans.insert(target, HeldBan { ban, told: Arc::default() });
+        let place = self.ban_order.put(ban.clone());
+        self.bans.insert(target, HeldBan { ban, told: Arc::default(), place });
     }
 
     pub(super) fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {
         let held = self.bans.remove(&target)?;
+        self.ban_order.take(held.place);
         match target {
             Target::Net(net) => _ = self.ban_nets.remove(&net),
             Target::Port(ip, _) => {
@@ -225,11 +255,14 @@ impl Inner {
         if let Some(until) = entry.until {
             self.expiry.insert((until, List::Allows, target));
         }
-        self.allows.insert(target, HeldAllow::new(entry));
+        let held = Arc::new(HeldAllow::new(entry));
+        held.place.store(self.allow_order.put(held.clone()), Relaxed);
+        self.allows.insert(target, held);
     }
 
-    pub(super) fn take_allow(&mut self, target: Target) -> Option<HeldAllow> {
+    pub(super) fn take_allow(&mut self, target: Target) -> Option<Arc<HeldAllow>> {
         let held = self.allows.remove(&target)?;
+        self.allow_order.take(held.place.load(Relaxed));
         if let Target::Net(net) = target {
             self.allow_nets.remove(&net);
         }

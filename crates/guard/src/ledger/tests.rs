@@ -21,6 +21,7 @@ fn ban(text: &str, since: u64, secs: Option<u64>) -> Ban {
         until: secs.map(|secs| at(since + secs)),
         origin: Origin::Guard,
         reason: Reason::operator("test", at(since)),
+        note: String::new(),
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) async fn ban(client: &Client, ban: Ban, out: &mut dyn Write) -> Resul
         permanent: Some(ban.permanent),
         ttl: ban.ttl,
         scope: Some(scope.into()),
+        note: None,
     };
     let answer = client.post("/security/blacklist", &order).await?;
     print(client, &answer, out)

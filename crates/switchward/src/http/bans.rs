@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::clock;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use guard::engine::Terms;
 use guard::{Ban, Scope, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -56,6 +57,9 @@ pub struct BanOrder {
     #[schema(value_type = Option<schema::BanScope>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// What to remember of it, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Whether an address is banned.
@@ -87,6 +91,7 @@ struct Order {
     ttl: Option<Duration>,
     scope: Scope,
     reason: String,
+    note: String,
 }
 
 impl BanOrder {
@@ -100,6 +105,7 @@ impl BanOrder {
                 Some(_) => return Err(Error::bad_request("scope is \"sip\" or \"all\"")),
             },
             reason: short(self.reason),
+            note: short(self.note),
         })
     }
 }
@@ -151,8 +157,13 @@ pub(super) async fn add(
     who: Who,
     Json(order): Json<BanOrder>,
 ) -> Result<Json<Ordered>, Error> {
-    let Order { target, ttl, scope, reason } = order.parse(app.config.load().security.block_duration)?;
-    let order = async move { app.ban(target, ttl, scope, &reason, &who.to_string()).await };
+    let Order { target, ttl, scope, reason, note } =
+        order.parse(app.config.load().security.block_duration)?;
+    let order = async move {
+        let until = ttl.map(|ttl| clock::now() + ttl);
+        let terms = Terms { until, scope, text: &reason, note: &note };
+        app.ban_on(target, terms, &who.to_string()).await
+    };
     let done = ordered(order).await??;
     Ok(Json(Ordered::with(format!("{target} added to blacklist {}", how_long(ttl)), done.warnings)))
 }
@@ -181,8 +192,9 @@ pub(super) async fn add_batch(
         let now = clock::now();
         let enter = |order: BanOrder| {
             let given = order.ip.clone().unwrap_or_default();
-            let result = order.parse(standard).and_then(|Order { target, ttl, scope, reason }| {
-                entering.guard.order_ban(target, ttl, scope, &reason, &who, now)?;
+            let result = order.parse(standard).and_then(|Order { target, ttl, scope, reason, note }| {
+                let terms = Terms { until: ttl.map(|ttl| now + ttl), scope, text: &reason, note: &note };
+                entering.guard.order_ban_noted(target, terms, &who, now)?;
                 tracing::info!(%target, who, "banned by order");
                 Ok(target)
             });
@@ -212,10 +224,7 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Jso
     let blacklisted = match (place.target, place.ip) {
         (Target::Port(ip, port), _) => ledger.banned(ip, port, now).is_some(),
         (_, Some(ip)) => ledger.banned(ip, 0, now).is_some(),
-        (net, None) => {
-            ledger.covering(net, now).is_some()
-                || blocking(move || app.guard.ledger().bans(now).iter().any(|ban| ban.target == net)).await?
-        }
+        (net, None) => ledger.covering(net, now).is_some() || ledger.ban_of(net, now).is_some(),
     };
     Ok(Json(Banned { ip: place.target.to_string(), blacklisted }))
 }

@@ -124,6 +124,25 @@ pub(super) fn short(text: Option<String>) -> String {
     text.unwrap_or_default().chars().take(LONGEST_TEXT).collect()
 }
 
+/// The parameters behind the question mark.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, Error> {
+        match axum::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum::extract::Query(value)) => Ok(Query(value)),
+            Err(rejection) => {
+                let text = rejection.body_text();
+                let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+                Err(Error::bad_request(format!("the parameters of the address do not fit: {text}")))
+            }
+        }
+    }
+}
+
 /// A JSON body, read or written.
 ///
 /// A request without an `Origin` header may call its body what it likes, as the predecessor let it; a browser's must be

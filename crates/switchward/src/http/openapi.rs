@@ -78,10 +78,13 @@ fn describe_components(components: &mut Value) {
         "properties": {"error": {"type": "string", "description": "One sentence."}},
     });
     // Nothing else can say that two members exclude each other.
-    for order in ["BanOrder", "AllowOrder"] {
+    for order in ["BanOrder", "AllowOrder", "BanChange"] {
         let both = json!({"permanent": {"const": true}, "ttl": {"type": "string"}});
         components["schemas"][order]["not"] = json!({"required": ["permanent", "ttl"], "properties": both});
     }
+    let change = ["ttl", "scope", "note"].map(|name| json!({"required": [name]}));
+    let for_good = json!({"required": ["permanent"], "properties": {"permanent": {"const": true}}});
+    components["schemas"]["BanChange"]["anyOf"] = change.into_iter().chain([for_good]).collect();
     let errors = ERRORS.iter().map(|(status, about, _)| ((*status).to_owned(), error(about)));
     components["responses"] = Value::Object(errors.collect());
 }

@@ -16,6 +16,7 @@ fn ban(n: u32) -> Ban {
         until: Some(at(4_000_000_000)),
         origin: Origin::Guard,
         reason: Reason::operator("a \"reason\" with \u{1f4de}", at(100)),
+        note: String::new(),
     }
 }
 

@@ -118,7 +118,8 @@ fn remember(stage: &Stage, targets: impl Iterator<Item = Target>) {
     for target in targets {
         let (scope, origin) = (Scope::All, Origin::Operator("test".into()));
         let until = Some(Time::from_secs(now.secs() + 3600));
-        let ban = Ban { target, scope, since: now, until, origin, reason: reason.clone() };
+        let ban =
+            Ban { target, scope, since: now, until, origin, reason: reason.clone(), note: String::new() };
         store.record(&Change::Banned(Arc::new(ban)));
     }
     stage.wait(store.settle()).unwrap();

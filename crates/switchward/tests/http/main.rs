@@ -12,6 +12,7 @@ mod connections;
 mod fields;
 mod gate;
 mod kernel;
+mod lists;
 mod malformed;
 mod stream;
 mod support;

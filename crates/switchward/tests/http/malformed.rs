@@ -107,7 +107,7 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
         ("PUT", "/security/blacklist", "GET,HEAD,POST"),
         ("PATCH", "/security/whitelist", "GET,HEAD,POST"),
         ("GET", "/security/whitelist/batch", "POST"),
-        ("POST", "/security/blacklist/203.0.113.5", "GET,HEAD,DELETE"),
+        ("POST", "/security/blacklist/203.0.113.5", "GET,HEAD,DELETE,PATCH"),
         ("GET", "/security/esl/command", "POST"),
         ("GET", "/api/v1/ips/203.0.113.5/block", "DELETE"),
         ("OPTIONS", "/security/stats", "GET,HEAD"),

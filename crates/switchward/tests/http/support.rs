@@ -84,6 +84,10 @@ impl Daemon {
         self.ask("POST", path).body(body.to_string()).send().await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.ask("PATCH", path).body(body.to_string()).send().await
+    }
+
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
         let request = Request::builder().method(method).uri(path).header(HOST, self.address.to_string());
         Ask { to: self.address, from: None, request, body: Bytes::new() }
@@ -116,6 +120,7 @@ impl Daemon {
             until: None,
             origin: guard::Origin::Guard,
             reason: guard::Reason::operator("test", now),
+            note: String::new(),
         };
         self.app.guard.ledger().restore(vec![ban], Vec::new(), Vec::new(), now);
     }

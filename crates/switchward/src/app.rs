@@ -38,6 +38,8 @@ pub struct App {
     pub unenforced: Option<String>,
     /// When the daemon started.
     pub started: Time,
+    /// Answers of the HTTP interface that are kept.
+    pub cache: crate::http::cache::Cache,
     /// What the daemon knows about itself.
     pub monitor: Monitor,
 }

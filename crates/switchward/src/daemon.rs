@@ -135,6 +135,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         log,
         unenforced,
         started: clock::now(),
+        cache: Default::default(),
         monitor: Monitor::default(),
     });
     let address =

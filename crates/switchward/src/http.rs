@@ -20,12 +20,14 @@ mod access_log;
 pub mod allows;
 pub mod answer;
 pub mod bans;
+pub mod cache;
 pub mod command;
 pub mod counted;
 mod entries;
 mod error;
 pub mod extract;
 mod gate;
+mod headers;
 pub mod kernel;
 mod lifetime;
 pub mod lists;
@@ -52,10 +54,12 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .fallback(any(error::no_such_path))
         .method_not_allowed_fallback(error::wrong_method)
+        .layer(from_fn_with_state(app.clone(), cache::cached))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(from_fn_with_state(app.clone(), gate::gate))
         .layer(from_fn(shield::shield))
         .layer(from_fn_with_state(app.clone(), access_log::access_log))
+        .layer(from_fn(headers::headers))
         .with_state(app)
 }
 
@@ -63,6 +67,7 @@ pub fn router(app: Arc<App>) -> Router {
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(openapi::routes())
+        .merge(cache::routes())
         .merge(state())
         .merge(lists())
         .merge(lists::routes())

@@ -168,6 +168,11 @@ impl News {
         *self.next.borrow() - self.begun
     }
 
+    /// The number that the next item gets; it changes with every item.
+    pub fn next_number(&self) -> u64 {
+        *self.next.borrow()
+    }
+
     /// The newest items, the newest last; at most `most`.
     pub fn latest(&self, most: usize) -> Vec<Arc<Item>> {
         let ring = self.ring.lock();

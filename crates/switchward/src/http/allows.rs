@@ -43,7 +43,7 @@ pub struct AllowEntry {
 #[serde(rename_all = "camelCase")]
 pub struct AllowOrder {
     /// An address or a CIDR.
-    #[schema(value_type = schema::Target, required = true)]
+    #[schema(value_type = schema::Network, required = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The account that it is for.
@@ -162,7 +162,7 @@ pub(super) async fn add(
     post,
     path = "/security/whitelist/batch",
     tag = "allow-list",
-    request_body(content = Vec<AllowOrder>, description = "At most 1000"),
+    request_body = schema::AllowOrders,
     responses(
         (status = 200, description = "What became of each", body = Batch),
         (status = 400, description = "Malformed, or more than 1000")

@@ -173,7 +173,7 @@ pub(super) async fn add(
     post,
     path = "/security/blacklist/batch",
     tag = "bans",
-    request_body(content = Vec<BanOrder>, description = "At most 1000"),
+    request_body = schema::BanOrders,
     responses(
         (status = 200, description = "What became of each", body = Batch),
         (status = 400, description = "Malformed, or more than 1000")

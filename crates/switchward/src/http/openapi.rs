@@ -81,12 +81,29 @@ fn describe_components(components: &mut Value) {
     for order in ["BanOrder", "AllowOrder", "BanChange"] {
         let both = json!({"permanent": {"const": true}, "ttl": {"type": "string"}});
         components["schemas"][order]["not"] = json!({"required": ["permanent", "ttl"], "properties": both});
+        components["schemas"][format!("{order}OfMany")] = of_many(&components["schemas"][order]);
     }
     let change = ["ttl", "scope", "note"].map(|name| json!({"required": [name]}));
     let for_good = json!({"required": ["permanent"], "properties": {"permanent": {"const": true}}});
     components["schemas"]["BanChange"]["anyOf"] = change.into_iter().chain([for_good]).collect();
     let errors = ERRORS.iter().map(|(status, about, _)| ((*status).to_owned(), error(about)));
     components["responses"] = Value::Object(errors.collect());
+}
+
+/// An order of a batch: what does not fit its form is refused in the results, and the others are carried out.
+fn of_many(order: &Value) -> Value {
+    let mut order = order.clone();
+    for (name, schema) in order["properties"].as_object_mut().into_iter().flatten() {
+        *schema = match name.as_str() {
+            "permanent" => json!({"type": ["boolean", "null"]}),
+            _ => json!({"type": ["string", "null"], "description": schema["description"]}),
+        };
+    }
+    json!({
+        "type": "object",
+        "description": "One order of several, with the members of a single one; what does not fit is told in its result.",
+        "properties": order["properties"],
+    })
 }
 
 /// A path as OpenAPI writes it (a parameter that may hold slashes has no sign of its own), with what holds for all of its

@@ -10,6 +10,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use super::answer::LARGEST_BATCH;
 use super::extract::Place;
 
 /// Declares a form: its name in the description and its JSON Schema, which is filled in by `openapi`.
@@ -48,6 +49,13 @@ forms! {
         "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": CIDR4}, {"pattern": CIDR6}, {"pattern": PORT4}],
         "examples": ["203.0.113.5", "198.51.100.0/24", "2001:db8:1::/48", "203.0.113.5:5060"],
     });
+    /// An address or a CIDR.
+    Network = json!({
+        "type": "string",
+        "description": "An IPv4 or IPv6 address or a CIDR. An IPv6 address stands for its /64.",
+        "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": CIDR4}, {"pattern": CIDR6}],
+        "examples": ["203.0.113.5", "198.51.100.0/24", "2001:db8:1::/48"],
+    });
     /// One address, perhaps with a port.
     Address = json!({
         "type": "string",
@@ -70,6 +78,18 @@ forms! {
         "description": "What is dropped: packets to the ports of SIP and media, or all.",
         "enum": ["sip", "all"],
     });
+    /// Several bans.
+    BanOrders = json!({
+        "type": "array",
+        "maxItems": LARGEST_BATCH,
+        "items": {"$ref": "#/components/schemas/BanOrderOfMany"},
+    });
+    /// Several allow entries.
+    AllowOrders = json!({
+        "type": "array",
+        "maxItems": LARGEST_BATCH,
+        "items": {"$ref": "#/components/schemas/AllowOrderOfMany"},
+    });
     /// A pattern of domains.
     Pattern = json!({
         "type": "string",
@@ -77,6 +97,26 @@ forms! {
         "pattern": "^[!-~]*[!-)+,\\-/->@-~][!-~]*$",
         "maxLength": 253,
         "examples": ["evil.example", "*.evil.example"],
+    });
+    /// Names of events of the stream.
+    EventNames = json!({
+        "type": "string",
+        "description": "Names of events, separated by commas.",
+        "pattern": format!("^(({})(,|$))*$", super::stream::NAMES.join("|")),
+        "examples": ["ban,unban", "counters"],
+    });
+    /// How often the stream has counters.
+    StreamInterval = json!({
+        "type": "string",
+        "description": "A duration as Go writes it, from 100ms to 1h.",
+        "pattern": "^([1-9][0-9]{2,5}ms|[1-9][0-9]{0,2}s|[1-5]?[1-9]m|1h)$",
+        "examples": ["1s", "250ms"],
+    });
+    /// A number of an event of the stream.
+    EventNumber = json!({
+        "type": "string",
+        "description": "The `id` of an event; nothing for none.",
+        "pattern": "^[0-9]{0,19}$",
     });
     /// A command for a switch.
     Command = json!({

@@ -6,7 +6,7 @@
 
 use super::extract::Who;
 use super::serve::Cut;
-use super::{Error, ErrorBody};
+use super::{Error, ErrorBody, schema};
 use crate::app::App;
 use crate::clock;
 use crate::config::duration;
@@ -47,10 +47,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 #[into_params(parameter_in = Query)]
 struct StreamQuery {
     /// Names of events, separated by commas; all when left out.
+    #[param(value_type = Option<schema::EventNames>)]
     events: Option<String>,
     /// How often `counters` come (Go duration, 100ms to 1h); every second when left out.
+    #[param(value_type = Option<schema::StreamInterval>)]
     interval: Option<String>,
     /// As the header `Last-Event-ID`, which wins.
+    #[param(value_type = Option<schema::EventNumber>)]
     last_event_id: Option<String>,
 }
 
@@ -64,7 +67,7 @@ struct StreamQuery {
     tag = "monitoring",
     params(
         StreamQuery,
-        ("Last-Event-ID" = Option<String>, Header, description = "Goes on after the item of this number.")
+        ("Last-Event-ID" = Option<schema::EventNumber>, Header, description = "Goes on after the item of this number.")
     ),
     responses(
         (status = 200, description = "Events until the reader closes", content_type = "text/event-stream", body = StreamItem),

@@ -57,6 +57,8 @@ impl Daemon {
     pub(crate) async fn at(address: &str, kernel: Kernel, change: impl FnOnce(&mut Config)) -> Daemon {
         let mut config = Config::default();
         config.security.dry_run = kernel == Kernel::Dry;
+        // What is counted is asked at once after it was; `cached.rs` has it on.
+        config.cache.enabled = false;
         change(&mut config);
         let store = tempfile::tempdir().unwrap();
         let app = Arc::new(app(config, kernel, store.path()));
@@ -164,6 +166,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         log: Level::detached(LogLevel::Info),
         unenforced: (kernel == Kernel::None).then(|| "no firewall in this test".to_owned()),
         started: clock::now(),
+        cache: Default::default(),
         monitor: switchward::monitor::Monitor::default(),
     }
 }

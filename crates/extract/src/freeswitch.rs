@@ -37,11 +37,30 @@ pub const SUBCLASSES: &[&str] = &[
     "sofia::wrong_call_state",
 ];
 
+/// The kinds of events that are wanted, by their names on the switch.
+pub const KINDS: [&str; 13] = [
+    "sofia::pre_register",
+    "sofia::register_attempt",
+    "sofia::register_failure",
+    "sofia::register",
+    "sofia::unregister",
+    "sofia::expire",
+    "sofia::wrong_call_state",
+    "CHANNEL_CREATE",
+    "CHANNEL_ANSWER",
+    "CHANNEL_HANGUP_COMPLETE",
+    "HEARTBEAT",
+    "STARTUP",
+    "SHUTDOWN",
+];
+
 /// What was counted while reading events.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counts {
     /// Events read.
     pub events: u64,
+    /// Of those that are wanted, how many of each of [`KINDS`].
+    pub kinds: [u64; KINDS.len()],
     /// Events that tell nothing the guard wants.
     pub unwanted: u64,
     /// Events that a client of the event socket made with `sendevent`; ignored.
@@ -75,7 +94,7 @@ struct Finders {
     transport: Finder<'static>,
 }
 
-/// Which event it is.
+/// Which event it is; in the order of [`KINDS`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     PreRegister,
@@ -171,6 +190,7 @@ impl Extractor {
             self.counts.unwanted += 1;
             return None;
         };
+        self.counts.kinds[kind as usize] += 1;
         // What stands between the name and the sequence is of use in a HEARTBEAT alone, but for the mark of a forger.
         let skipped = if kind == Kind::Heartbeat { b"" } else { headers.skip_to(&self.finders.sequence) };
         let fields = if kind.is_channel() { Fields::of_channel(headers) } else { Fields::of_event(headers) };

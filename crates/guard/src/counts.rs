@@ -1,6 +1,7 @@
 //! Counters of what the guard saw and decided; each is read without a lock.
 
-use crate::observation::{Evidence, What};
+use crate::observation::{Evidence, WHATS, What};
+use crate::policy::RULE_NAMES;
 use crate::time::Time;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -29,11 +30,41 @@ impl Count {
     }
 }
 
+/// What became of a rule that fired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// A ban was made, extended or widened.
+    Ban,
+    /// It would have been made if bans were enforced, or if the rule banned.
+    WouldBan,
+    /// The source is trusted, allowed or registered.
+    Spared,
+    /// There was no room in the ledger.
+    LedgerFull,
+}
+
+impl Outcome {
+    /// All, in the order of [`Counts::decisions`].
+    pub const ALL: [Outcome; 4] = [Outcome::Ban, Outcome::WouldBan, Outcome::Spared, Outcome::LedgerFull];
+
+    /// The word for it, as metrics show it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Ban => "ban",
+            Outcome::WouldBan => "would-ban",
+            Outcome::Spared => "spared",
+            Outcome::LedgerFull => "ledger-full",
+        }
+    }
+}
+
 /// What the guard counted since it was made.
 #[derive(Default, Debug)]
 pub struct Counts {
-    /// Observations.
-    pub observations: Count,
+    /// Observations by what was seen (see [`WHATS`](crate::observation::WHATS)) and evidence.
+    pub seen: [[Count; 3]; WHATS.len()],
+    /// What became of rules that fired: by rule (see [`RULE_NAMES`](crate::policy::RULE_NAMES)), outcome and evidence.
+    pub decisions: [[[Count; 3]; Outcome::ALL.len()]; RULE_NAMES.len()],
     /// Observations without a source address, or with something that is no address.
     pub without_source: Count,
     /// Challenges (no strike).
@@ -66,8 +97,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn see(&self, what: &What<'_>, now: Time) {
-        self.observations.up();
+    pub(crate) fn see(&self, what: &What<'_>, evidence: Evidence, now: Time) {
+        self.seen[what.number()][evidence as usize].up();
         match what {
             What::Challenged | What::StaleNonce => self.challenges.up(),
             What::Registered { .. } => {
@@ -87,8 +118,25 @@ impl Counts {
         }
     }
 
-    pub(crate) fn banned(&self, evidence: Evidence) {
-        self.bans[evidence as usize].up();
+    /// A rule (by its number) has fired, and this became of it.
+    pub(crate) fn decided(&self, rule: usize, outcome: Outcome, evidence: Evidence) {
+        self.decisions[rule][outcome as usize][evidence as usize].up();
+        match outcome {
+            Outcome::Ban => self.bans[evidence as usize].up(),
+            Outcome::WouldBan => self.would_ban.up(),
+            Outcome::Spared => self.spared.up(),
+            Outcome::LedgerFull => self.ledger_full.up(),
+        }
+    }
+
+    /// How often a rule (by its place in [`RULE_NAMES`]) has fired, whatever became of it.
+    pub fn fired(&self, rule: usize) -> u64 {
+        self.decisions.get(rule).into_iter().flatten().flatten().map(Count::value).sum()
+    }
+
+    /// All observations.
+    pub fn observations(&self) -> u64 {
+        self.seen.iter().flatten().map(Count::value).sum()
     }
 
     /// Bans made from whatever evidence.

@@ -5,10 +5,10 @@
 //! judgement: count, then ask whether the rule fires, then who must be spared, then what the evidence allows.
 
 use crate::ban::{Ban, Origin, Reason, Scope};
-use crate::counts::Counts;
+use crate::counts::{Counts, Outcome};
 use crate::ledger::{AllowedBy, Entered, Journal, Ledger, Paced};
 use crate::observation::{Evidence, Method, Observation, What};
-use crate::policy::{Policy, Signal, Subject, UNTRUSTED_DOMAIN};
+use crate::policy::{Policy, Signal, Subject, UNTRUSTED_DOMAIN, UNTRUSTED_NUMBER};
 use crate::source::{Source, Target};
 use crate::tally::printable;
 use crate::time::Time;
@@ -115,7 +115,7 @@ impl Guard {
     /// Judges one observation, made at `now`.
     pub fn observe(&self, seen: &Observation<'_>, now: Time) -> Verdicts {
         let mut verdicts = Verdicts::new();
-        self.counts.see(&seen.what, now);
+        self.counts.see(&seen.what, seen.evidence, now);
         let Some(ip) = seen.ip else {
             if !matches!(seen.what, What::Heartbeat | What::SwitchStarted | What::SwitchStopping) {
                 self.counts.without_source.up();
@@ -193,8 +193,9 @@ impl Guard {
         let configured =
             compiled.policy.untrusted.iter().find(|pattern| pattern.matches(seen.seen.domain)).cloned();
         let pattern = configured.or_else(|| self.ledger.matching_pattern(seen.seen.domain))?.to_string();
+        let spared = || self.counts.decided(UNTRUSTED_NUMBER, Outcome::Spared, seen.seen.evidence);
         if self.is_untouchable(&compiled, seen) {
-            self.counts.spared.up();
+            spared();
             return None;
         }
         if self.ledger.banned(seen.ip, seen.seen.port, seen.now).is_none() {
@@ -204,7 +205,7 @@ impl Guard {
                 (registered, seen.seen.port == 0 || shard.is_phones_name(seen, seen.seen.evidence))
             };
             if registered && in_a_phones_name {
-                self.counts.spared.up();
+                spared();
                 return Some(pattern);
             }
             // One strike is little: where phones are registered it costs a port, not the office.
@@ -213,7 +214,8 @@ impl Guard {
                 false => (Target::Host(seen.source), Scope::All),
             };
             let ban = compiled.policy.untrusted_ban;
-            let order = Order { target, ban, scope, bans: true, evidence: seen.seen.evidence };
+            let rule = UNTRUSTED_NUMBER;
+            let order = Order { rule, target, ban, scope, bans: true, evidence: seen.seen.evidence };
             let reason = || {
                 let what = format!("requests that name an untrusted domain ({pattern})");
                 let switch = compiled.switch(seen.seen.switch);
@@ -292,7 +294,8 @@ impl Guard {
                 Subject::Source => Target::Host(seen.source),
                 Subject::Port => Target::port(seen.ip, seen.seen.port),
             };
-            let order = Order { target, ban: rule.limit.ban, scope: rule.scope, bans: rule.bans, evidence };
+            let (ban, scope, bans) = (rule.limit.ban, rule.scope, rule.bans);
+            let order = Order { rule: index, target, ban, scope, bans, evidence };
             let reason = || {
                 let shard = self.shard(seen.source).lock();
                 let record = shard.tallies.record(key, seen.now, compiled.spans[index], &shard.names)?;
@@ -334,8 +337,9 @@ impl Guard {
         let policy = &compiled.policy;
         let forgeable = order.evidence == Evidence::Forgeable;
         let trusted = || registered || self.allowed(&compiled.policy, seen).is_some();
+        let decided = |outcome| self.counts.decided(order.rule, outcome, order.evidence);
         if self.is_untouchable(compiled, seen) || (forgeable && trusted()) {
-            self.counts.spared.up();
+            decided(Outcome::Spared);
             return false;
         }
         let Some(reason) = reason() else { return false };
@@ -346,20 +350,20 @@ impl Guard {
         let ban =
             Ban { target: order.target, scope, since: seen.now, until, origin: Origin::Guard, reason, note };
         if !policy.enforce || !order.bans {
-            self.counts.would_ban.up();
+            decided(Outcome::WouldBan);
             verdicts.push(Verdict::WouldBan(Arc::new(ban)));
             return true;
         }
         let Some(entered) = self.ledger.ban_unless_allowed(ban, policy.allow, seen.now) else { return false };
         match entered {
             Entered::Made(ban) => {
-                self.counts.banned(order.evidence);
+                decided(Outcome::Ban);
                 verdicts.push(Verdict::Ban(ban));
                 true
             }
             Entered::Stands(_) => true,
             Entered::Full => {
-                self.counts.ledger_full.up();
+                decided(Outcome::LedgerFull);
                 if !self.full_told.is_due(seen.now) {
                     return false;
                 }
@@ -421,6 +425,8 @@ impl Guard {
 
 /// A ban to be made, before the evidence has had its say.
 struct Order {
+    /// Number of the rule.
+    rule: usize,
     target: Target,
     ban: Duration,
     scope: Scope,

@@ -59,6 +59,9 @@ pub enum Entered {
     Full,
 }
 
+/// How many bans: of the scopes `Sip` and `All`, each for hosts, ports and networks.
+pub type Census = [[usize; 3]; 2];
+
 /// On what ground a source is on the allow-list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum AllowedBy {
@@ -403,6 +406,11 @@ impl Ledger {
     pub fn sizes(&self) -> (usize, usize) {
         let inner = self.inner.read();
         (inner.bans.len(), inner.allows.len())
+    }
+
+    /// How many bans there are of each kind. Kept up to date, not counted.
+    pub fn census(&self) -> Census {
+        self.inner.read().census
     }
 
     /// Untrusted-domain patterns added at run time.

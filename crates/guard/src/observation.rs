@@ -37,6 +37,11 @@ impl fmt::Display for Evidence {
     }
 }
 
+impl Evidence {
+    /// All grades, the easiest to forge first.
+    pub const ALL: [Evidence; 3] = [Evidence::Forgeable, Evidence::Likely, Evidence::Proven];
+}
+
 /// How the request travelled, as far as the event tells.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Transport {
@@ -124,6 +129,48 @@ pub enum What<'a> {
     SwitchStarted,
     /// The switch is going down.
     SwitchStopping,
+}
+
+/// The word for each kind of [`What`], as metrics show it.
+pub const WHATS: [&str; 15] = [
+    "challenged",
+    "stale-nonce",
+    "refused",
+    "auth-failed",
+    "auth-succeeded",
+    "registered",
+    "unregistered",
+    "expired",
+    "call-abandoned",
+    "call-started",
+    "call-answered",
+    "call-ended",
+    "heartbeat",
+    "switch-started",
+    "switch-stopping",
+];
+
+impl What<'_> {
+    /// Its place in [`WHATS`].
+    pub(crate) fn number(&self) -> usize {
+        match self {
+            What::Challenged => 0,
+            What::StaleNonce => 1,
+            What::Refused => 2,
+            What::AuthFailed(_) => 3,
+            What::AuthSucceeded => 4,
+            What::Registered { .. } => 5,
+            What::Unregistered => 6,
+            What::Expired => 7,
+            What::CallAbandoned => 8,
+            What::CallStarted { .. } => 9,
+            What::CallAnswered { .. } => 10,
+            What::CallEnded { .. } => 11,
+            What::Heartbeat => 12,
+            What::SwitchStarted => 13,
+            What::SwitchStopping => 14,
+        }
+    }
 }
 
 /// One thing a switch saw a source do.

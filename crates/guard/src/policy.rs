@@ -157,6 +157,20 @@ pub(crate) mod number {
 /// Name of the rule for untrusted domains, which counts nothing: one is enough.
 pub const UNTRUSTED_DOMAIN: &str = "untrusted-domain";
 
+/// Names of all rules that there can be: those of [`Policy::rules`] in their order, then [`UNTRUSTED_DOMAIN`].
+pub const RULE_NAMES: [&str; 8] = [
+    "failed-registrations",
+    "wrong-call-states",
+    "call-rate",
+    "registration-rate",
+    "failed-registrations-port",
+    "failed-registrations-known",
+    "failed-registrations-phone",
+    UNTRUSTED_DOMAIN,
+];
+/// The place of [`UNTRUSTED_DOMAIN`] there.
+pub(crate) const UNTRUSTED_NUMBER: usize = RULE_NAMES.len() - 1;
+
 /// How many times the threshold a source with standing may fail before the whole of it is banned, not a port of it.
 const KNOWN_FACTOR: u32 = 10;
 
@@ -219,5 +233,17 @@ impl Policy {
             rule.limit.window = rule.limit.window.min(window::LONGEST);
         }
         rules
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_its_name_in_the_list() {
+        let rules = Policy::default().rules();
+        let names: Vec<&str> = rules.iter().map(|rule| rule.name).chain([UNTRUSTED_DOMAIN]).collect();
+        assert_eq!(names, RULE_NAMES);
     }
 }

@@ -23,5 +23,6 @@ mod writer;
 pub use config::{Config, Mode};
 pub use error::Error;
 pub use firewall::{Applied, Backend, Counter, Firewall, Health, Reconciled, SetHealth};
+pub use shadow::Census;
 pub use target::{Change, Element, Scope, Target};
 pub use writer::{Desired, Done, LATENCY_BOUNDS, Started, Writer, WriterStats};

@@ -16,11 +16,21 @@ pub(crate) struct Shadow {
     ends: BTreeSet<(u64, Target)>,
     /// How many of them are IPv4, IPv6, IPv4 with a port, IPv6 with a port.
     counts: [usize; 4],
+    census: Census,
 }
+
+/// How many elements: of the scopes `Sip` and `All`, each for hosts, ports and networks.
+pub type Census = [[u64; 3]; 2];
 
 impl Shadow {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), held: HashMap::new(), ends: BTreeSet::new(), counts: [0; 4] }
+        Self {
+            start: Instant::now(),
+            held: HashMap::new(),
+            ends: BTreeSet::new(),
+            counts: [0; 4],
+            census: Census::default(),
+        }
     }
 
     /// The kernel has taken this element.
@@ -28,10 +38,15 @@ impl Shadow {
         // Rounded down by more than a second: what is still counted here is still in the kernel.
         let end = timeout.map(|timeout| (self.start.elapsed() + timeout).as_secs().saturating_sub(1));
         match self.held.insert(target, (scope, end)) {
-            Some((_, Some(old))) => drop(self.ends.remove(&(old, target))),
-            Some((_, None)) => {}
+            Some((scope, old)) => {
+                *self.census_of(scope, target) -= 1;
+                if let Some(old) = old {
+                    self.ends.remove(&(old, target));
+                }
+            }
             None => self.counts[class(target)] += 1,
         }
+        *self.census_of(scope, target) += 1;
         if let Some(end) = end {
             self.ends.insert((end, target));
         }
@@ -39,8 +54,9 @@ impl Shadow {
 
     /// The kernel no longer holds it.
     pub(crate) fn remove(&mut self, target: Target) {
-        if let Some((_, end)) = self.held.remove(&target) {
+        if let Some((scope, end)) = self.held.remove(&target) {
             self.counts[class(target)] -= 1;
+            *self.census_of(scope, target) -= 1;
             if let Some(end) = end {
                 self.ends.remove(&(end, target));
             }
@@ -52,6 +68,7 @@ impl Shadow {
         self.held.clear();
         self.ends.clear();
         self.counts = [0; 4];
+        self.census = Census::default();
         for element in elements {
             self.add(element.target.normal(), element.scope, element.timeout);
         }
@@ -76,6 +93,20 @@ impl Shadow {
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.held.len()
+    }
+
+    /// How many of each scope and kind.
+    pub(crate) fn census(&self) -> Census {
+        self.census
+    }
+
+    fn census_of(&mut self, scope: Scope, target: Target) -> &mut u64 {
+        let kind = match target {
+            Target::Host(_) => 0,
+            Target::HostPort(..) => 1,
+            Target::Net(_) => 2,
+        };
+        &mut self.census[usize::from(scope == Scope::All)][kind]
     }
 
     /// How many of each class.
@@ -104,7 +135,7 @@ mod tests {
         assert_eq!(shadow.len(), 1);
         shadow.add(target, Scope::All, None);
         assert!(shadow.ends.is_empty());
-        assert_eq!(shadow.counts(), [1, 0, 0, 0]);
+        assert_eq!((shadow.counts(), shadow.census()), ([1, 0, 0, 0], [[0; 3], [1, 0, 0]]));
         shadow.add(Target::host_port(std::net::Ipv6Addr::LOCALHOST.into(), 1), Scope::All, None);
         assert_eq!(shadow.counts(), [1, 0, 0, 1]);
         shadow.remove(Target::host_port(std::net::Ipv6Addr::LOCALHOST.into(), 1));
@@ -112,6 +143,6 @@ mod tests {
         assert_eq!((shadow.len(), shadow.targets().count()), (0, 0));
         shadow.add(target, Scope::All, Some(Duration::ZERO));
         shadow.expire();
-        assert_eq!((shadow.len(), shadow.counts()), (0, [0; 4]));
+        assert_eq!((shadow.len(), shadow.counts(), shadow.census()), (0, [0; 4], [[0; 3]; 2]));
     }
 }

@@ -141,7 +141,7 @@ async fn wait(seconds: Option<u64>) -> std::io::Result<()> {
 fn conclude(running: &Running, stats: RunStats, out: &mut dyn Write) -> std::io::Result<()> {
     let counts = running.app.guard.counts();
     let [forgeable, likely, proven] = counts.bans.each_ref().map(guard::counts::Count::value);
-    writeln!(out, "\n{} events, {} observations.", stats.events, counts.observations.value())?;
+    writeln!(out, "\n{} events, {} observations.", stats.events, counts.observations())?;
     writeln!(
         out,
         "{} bans: {proven} from proven, {likely} from likely, {forgeable} from forgeable evidence.",

@@ -31,6 +31,8 @@ mod headers;
 pub mod kernel;
 mod lifetime;
 pub mod lists;
+mod measure;
+pub mod metrics;
 pub mod openapi;
 pub mod overview;
 pub mod rates;
@@ -60,6 +62,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(shield::shield))
         .layer(from_fn_with_state(app.clone(), access_log::access_log))
         .layer(from_fn(headers::headers))
+        .layer(from_fn_with_state(app.clone(), measure::measure))
         .with_state(app)
 }
 
@@ -72,6 +75,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(lists())
         .merge(lists::routes())
         .merge(switch())
+        .merge(metrics::routes())
         .merge(stream::routes())
 }
 

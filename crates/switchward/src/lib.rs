@@ -14,6 +14,7 @@ pub mod demo;
 pub mod exit;
 pub mod http;
 pub mod logs;
+pub mod metrics;
 pub mod mirror;
 pub mod monitor;
 pub mod news;

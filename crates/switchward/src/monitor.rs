@@ -1,9 +1,14 @@
-//! What the daemon knows about itself: who follows its news.
+//! What the daemon knows about itself: who follows its news, what it is asked, who could not log in.
 //!
 //! [`Monitor`] is in the `App`; whoever serves or works counts here, `http` shows it.
 
+use guard::counts::Count;
+
+pub mod histogram;
+pub mod requests;
 pub mod streams;
 
+use requests::Requests;
 use streams::Streams;
 
 /// See the module.
@@ -11,4 +16,8 @@ use streams::Streams;
 pub struct Monitor {
     /// The live streams.
     pub streams: Streams,
+    /// What is asked over HTTP.
+    pub requests: Requests,
+    /// Tokens and passwords that were not right.
+    pub logins_failed: Count,
 }

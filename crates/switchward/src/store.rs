@@ -86,6 +86,10 @@ pub struct Health {
     pub errors: u64,
     /// Changes waiting.
     pub waiting: u64,
+    /// The most that ever waited.
+    pub most_waiting: u64,
+    /// Changes that were not written one by one because the store failed; the whole ledger is written instead, later.
+    pub dropped: u64,
 }
 
 #[derive(Default)]
@@ -95,6 +99,16 @@ struct Shared {
     errors: AtomicU64,
     recorded: AtomicU64,
     taken: AtomicU64,
+    most_waiting: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Shared {
+    /// One more was handed over.
+    fn recorded(&self) {
+        let recorded = self.recorded.fetch_add(1, Relaxed) + 1;
+        self.most_waiting.fetch_max(recorded.saturating_sub(self.taken.load(Relaxed)), Relaxed);
+    }
 }
 
 enum Job {
@@ -158,13 +172,13 @@ impl Store {
 
     /// Hands a change over; never waits.
     pub fn record(&self, change: &Change) {
-        self.shared.recorded.fetch_add(1, Relaxed);
+        self.shared.recorded();
         _ = self.jobs.send(Job::Change(change.clone(), clock::now()));
     }
 
     /// Hands an entry of the audit over; never waits.
     pub fn audit(&self, entry: Audited) {
-        self.shared.recorded.fetch_add(1, Relaxed);
+        self.shared.recorded();
         _ = self.jobs.send(Job::Audit(Box::new(entry)));
     }
 
@@ -197,6 +211,8 @@ impl Store {
             committed: self.shared.committed.load(Relaxed),
             errors: self.shared.errors.load(Relaxed),
             waiting,
+            most_waiting: self.shared.most_waiting.load(Relaxed),
+            dropped: self.shared.dropped.load(Relaxed),
         }
     }
 
@@ -293,6 +309,7 @@ impl Writer {
     fn commit(&mut self, changes: &mut Vec<(Change, Time)>, is_last: bool) -> Result<(), String> {
         let result = if let Some(last) = self.behind {
             if last.elapsed() < RETRY_EVERY && !is_last {
+                self.shared.dropped.fetch_add(changes.len() as u64, Relaxed);
                 changes.clear();
                 return Err(self.shared.failing.lock().clone().unwrap_or_default());
             }
@@ -316,6 +333,7 @@ impl Writer {
             }
             Err(reason) => {
                 self.shared.errors.fetch_add(1, Relaxed);
+                self.shared.dropped.fetch_add(changes.len() as u64, Relaxed);
                 self.fall_behind(reason.clone());
             }
         }

@@ -2,6 +2,8 @@
 //!
 //! The reader (`watch`) writes here, everybody else reads. Nothing here waits.
 
+use crate::monitor::histogram::Histogram;
+use extract::freeswitch::KINDS;
 use guard::Time;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -36,6 +38,14 @@ pub struct Counts {
     pub errors: AtomicU64,
     /// Events read.
     pub events: AtomicU64,
+    /// Of those that the guard wants, how many of each of [`KINDS`].
+    pub kinds: [AtomicU64; KINDS.len()],
+    /// From the read of the socket to a verdict.
+    pub verdict: Histogram,
+    /// From the read of the socket until all that it held was judged.
+    pub batch: Histogram,
+    /// Connections made.
+    pub connects: AtomicU64,
     /// Events that the guard had no use for.
     pub unwanted: AtomicU64,
     /// Events that a client of the event socket forged; ignored.
@@ -88,6 +98,7 @@ impl Switch {
     /// Its events are being read from now on.
     pub(crate) fn connected(&self, now: Time) {
         self.connected.store(true, Relaxed);
+        self.counts.connects.fetch_add(1, Relaxed);
         let mut state = self.state.lock();
         (state.since, state.trouble) = (now, None);
     }

@@ -15,7 +15,7 @@ use extract::freeswitch::{Counts, EVENTS, Extractor, SUBCLASSES};
 use guard::{Alert, AlertKind, Time, Verdict};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 mod registrations;
@@ -95,6 +95,8 @@ struct Sink {
     extractor: Extractor,
     /// Read off the clock once for each read of the socket.
     now: Time,
+    /// The same by a clock that nobody sets, to measure by.
+    read: Instant,
     /// Events since the counters were last brought up to date.
     events: u64,
     malformed: u64,
@@ -117,6 +119,7 @@ impl Sink {
             switch,
             extractor,
             now: clock::now(),
+            read: Instant::now(),
             events: 0,
             malformed: 0,
             told: Counts::default(),
@@ -128,7 +131,7 @@ impl Sink {
     fn take(&mut self, incoming: Incoming<'_>) {
         match incoming {
             Incoming::Event(event) => self.event(event),
-            Incoming::Read { .. } => self.now = clock::now(),
+            Incoming::Read { .. } => (self.now, self.read) = (clock::now(), Instant::now()),
             Incoming::Drained => self.count(),
             Incoming::Frame(frame) => {
                 self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_)));
@@ -140,14 +143,26 @@ impl Sink {
     fn event(&mut self, event: EventView<'_>) {
         self.events += 1;
         let Some(seen) = self.extractor.read(event) else { return };
-        for verdict in self.app.guard.observe(&seen, self.now) {
+        let verdicts = self.app.guard.observe(&seen, self.now);
+        if !verdicts.is_empty() {
+            self.switch.counts.verdict.took(self.read.elapsed());
+        }
+        for verdict in verdicts {
             carry_out(&self.app, &self.switch, &self.daemon, verdict, self.now);
         }
     }
 
     fn count(&mut self) {
         let (counts, now) = (&self.switch.counts, self.extractor.counts());
+        if self.events > 0 {
+            counts.batch.took(self.read.elapsed());
+        }
         counts.events.fetch_add(std::mem::take(&mut self.events), Relaxed);
+        for (kind, (now, told)) in counts.kinds.iter().zip(now.kinds.iter().zip(&self.told.kinds)) {
+            if now > told {
+                kind.fetch_add(now - told, Relaxed);
+            }
+        }
         counts.malformed.fetch_add(std::mem::take(&mut self.malformed), Relaxed);
         counts
             .unwanted

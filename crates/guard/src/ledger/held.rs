@@ -137,6 +137,8 @@ pub(super) struct Inner {
     pub(super) ban_order: Places<Arc<Ban>>,
     /// The allow entries once more.
     pub(super) allow_order: Places<Arc<HeldAllow>>,
+    /// How many bans of each scope are aimed at what; see [`super::Census`].
+    pub(super) census: super::Census,
 }
 
 impl Inner {
@@ -150,6 +152,7 @@ impl Inner {
             expiry: BTreeSet::new(),
             ban_order: Places::new(),
             allow_order: Places::new(),
+            census: super::Census::default(),
         }
     }
 
@@ -220,6 +223,7 @@ impl Inner {
         if let Some(until) = ban.until {
             self.expiry.insert((until, List::Bans, target));
         }
+        self.census[ban.scope as usize][kind(target)] += 1;
         let place = self.ban_order.put(ban.clone());
         self.bans.insert(target, HeldBan { ban, told: Arc::default(), place });
     }
@@ -227,6 +231,7 @@ impl Inner {
     pub(super) fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {
         let held = self.bans.remove(&target)?;
         self.ban_order.take(held.place);
+        self.census[held.ban.scope as usize][kind(target)] -= 1;
         match target {
             Target::Net(net) => _ = self.ban_nets.remove(&net),
             Target::Port(ip, _) => {
@@ -271,5 +276,14 @@ impl Inner {
             self.expiry.remove(&(until, List::Allows, target));
         }
         Some(held)
+    }
+}
+
+/// The place of a target's kind in a [`super::Census`].
+fn kind(target: Target) -> usize {
+    match target {
+        Target::Host(_) => 0,
+        Target::Port(..) => 1,
+        Target::Net(_) => 2,
     }
 }

@@ -58,6 +58,7 @@ fn a_ban_covers_its_host_its_port_or_its_network() {
     for text in ["192.0.2.1", "192.0.2.2:5062", "198.51.100.0/24", "2001:db8:0:1::5", "2001:db8:7::/48"] {
         ledger.ban(ban(text, 100, Some(60)), at(100));
     }
+    assert_eq!(ledger.census(), [[0; 3], [2, 1, 2]]);
     let covered = |address: &str, port| ledger.banned(ip(address), port, at(120)).is_some();
     assert!(covered("192.0.2.1", 0) && covered("192.0.2.1", 9));
     assert!(covered("::ffff:192.0.2.1", 0));

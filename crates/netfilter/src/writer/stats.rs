@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::shadow::{Census, Shadow};
+
 /// Upper bounds of the latency histogram, in microseconds; one more bucket is for all above.
 pub const LATENCY_BOUNDS: [u64; 12] =
     [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000, 500_000, 1_000_000];
@@ -47,6 +49,10 @@ pub struct WriterStats {
     pub conntrack_removed: u64,
     /// Elements that the kernel holds, by our count.
     pub elements: u64,
+    /// The same by scope and kind of target.
+    pub census: Census,
+    /// Times that something failed.
+    pub errors: u64,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +65,9 @@ pub(crate) struct Figures {
     pub(crate) batches: AtomicU64,
     pub(crate) rebuilds: AtomicU64,
     pub(crate) foreign: AtomicU64,
-    pub(crate) elements: AtomicU64,
+    elements: AtomicU64,
+    census: Mutex<Census>,
+    errors: AtomicU64,
     pub(crate) conntrack: Arc<AtomicU64>,
     high_water: AtomicU64,
     last_latency: AtomicU64,
@@ -85,7 +93,13 @@ impl Figures {
         self.latency[LATENCY_BOUNDS.partition_point(|bound| *bound < microseconds)].fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn holds(&self, shadow: &Shadow) {
+        self.elements.store(shadow.len() as u64, Relaxed);
+        *self.census.lock() = shadow.census();
+    }
+
     pub(crate) fn error(&self, text: String) {
+        self.errors.fetch_add(1, Relaxed);
         *self.last_error.lock() = Some(text);
     }
 
@@ -116,6 +130,8 @@ impl Figures {
             latency_sum_us: self.latency_sum.load(Relaxed),
             conntrack_removed: self.conntrack.load(Relaxed),
             elements: self.elements.load(Relaxed),
+            census: *self.census.lock(),
+            errors: self.errors.load(Relaxed),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Worker {
             if (idle && hears) || now >= self.look {
                 self.look = now + LOOK;
                 self.watch(now);
-                self.queue.stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);
+                self.queue.stats.holds(&self.firewall.shadow);
             }
             if idle {
                 let signal = self.firewall.signal().filter(|_| self.suspicion.is_none());
@@ -157,7 +157,7 @@ impl Worker {
             result = self.firewall.apply(&changes);
         }
         let stats = &self.queue.stats;
-        stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);
+        stats.holds(&self.firewall.shadow);
         stats.batches.fetch_add(1, Relaxed);
         let (refused, broken): (HashMap<Target, Error>, Option<Error>) = match result {
             Ok(applied) => (applied.refused.into_iter().collect(), None),
@@ -274,7 +274,7 @@ impl Worker {
 
     /// All is well unless something of the list could not be put in.
     fn judge(&mut self, reconciled: &Reconciled) {
-        self.queue.stats.elements.store(self.firewall.shadow.len() as u64, Relaxed);
+        self.queue.stats.holds(&self.firewall.shadow);
         match reconciled.refused.iter().find(|(_, error)| !is_refusal(error)) {
             Some((_, error)) => self.failed(error),
             None => {

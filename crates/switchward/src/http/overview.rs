@@ -247,7 +247,7 @@ impl Counted {
             [0, 1, 2].map(|grade: usize| counts.bans[grade].value());
         let value = Count::value;
         Counted {
-            observations: value(&counts.observations),
+            observations: counts.observations(),
             without_source: value(&counts.without_source),
             challenges: value(&counts.challenges),
             registrations: value(&counts.registrations),
@@ -271,7 +271,7 @@ impl StoreState {
     fn of(app: &App) -> StoreState {
         let health = app.mirror.store().map(crate::store::Store::health);
         let open = health.is_some();
-        let crate::store::Health { failing, committed, errors, waiting } = health.unwrap_or_default();
+        let crate::store::Health { failing, committed, errors, waiting, .. } = health.unwrap_or_default();
         StoreState { open, failing, committed, errors, waiting }
     }
 }

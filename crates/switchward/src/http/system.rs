@@ -88,7 +88,8 @@ pub(super) async fn stats() -> Result<Json<SystemStats>, Error> {
     Ok(Json(SystemStats { version: VERSION.into(), cpu_cores, memory, tasks }))
 }
 
-fn memory(status: &str) -> Memory {
+/// What `/proc/pid/status` says of the memory.
+pub(crate) fn memory(status: &str) -> Memory {
     let bytes = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());

@@ -19,6 +19,7 @@ mod hang_up;
 mod kernel;
 mod logs;
 mod memory;
+mod metrics;
 mod privilege;
 mod registered;
 mod reload;

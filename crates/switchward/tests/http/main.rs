@@ -16,6 +16,7 @@ mod headers;
 mod kernel;
 mod lists;
 mod malformed;
+mod metrics;
 mod stream;
 mod support;
 mod untrusted;

@@ -265,6 +265,12 @@ async fn a_stop_ends_the_streams_at_once() {
     let mut reader = Reader::open(&daemon, "", None).await;
     let mut idle = TcpStream::connect(daemon.address).await.unwrap();
     idle.write_all(b"GET /stream?interval=1h HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let both = async {
+        while daemon.app.monitor.streams.count() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(both).await;
     let begun = std::time::Instant::now();
     daemon.stop.take().unwrap().send(()).unwrap();
     while reader.next().await.is_some() {}

@@ -80,7 +80,7 @@ impl Counters {
             at: clock::exact(now),
             at_micros: now.micros(),
             switches: app.switches.iter().map(|switch| SwitchCounters::now(switch)).collect(),
-            observations: value(&counts.observations),
+            observations: counts.observations(),
             registrations: value(&counts.registrations),
             failed: value(&counts.failed),
             calls: value(&counts.calls),

@@ -43,6 +43,16 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// The profiling listener cannot be bound.
+    #[error(
+        "cannot listen for profiles at {address}: {error}; set server.pprof_addr, or server.pprof_enabled = false"
+    )]
+    Profiling {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -64,7 +74,10 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Firewall(_) | StartError::Namespace(_) => exit::NO_PERMISSION,
-            StartError::Listen { .. } | StartError::Store(_) | StartError::Thread(_) => exit::UNAVAILABLE,
+            StartError::Listen { .. }
+            | StartError::Profiling { .. }
+            | StartError::Store(_)
+            | StartError::Thread(_) => exit::UNAVAILABLE,
         }
     }
 }
@@ -103,6 +116,7 @@ const COMMAND_CONNECTIONS: usize = 4;
 /// See [`StartError`]; nothing is left behind.
 pub async fn start(config: Config, log: Level, options: Options) -> Result<Running, StartError> {
     let listener = listen(&config).await?;
+    let profiling = listen_for_profiles(&config).await?;
     let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
     let mirror = Arc::new(Mirror::default());
     let policy = policy::policy(&config, &own);
@@ -142,6 +156,11 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
     let (stop, stopped) = signal::channel(false);
     let http = tokio::spawn(serve(app.clone(), listener, stopped.clone()));
+    if let Some(listener) = profiling {
+        let mut stopped = stopped.clone();
+        let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
+        tokio::spawn(crate::http::profiling::serve(listener, until));
+    }
     let ticker = tokio::spawn(tick(app.clone(), stopped));
     let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
     if !config.security.enabled {
@@ -208,6 +227,11 @@ async fn listen(config: &Config) -> Result<TcpListener, StartError> {
         );
     }
     Ok(listener)
+}
+
+async fn listen_for_profiles(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let address = config.server.pprof_addr;
+    crate::http::profiling::listen(config).await.map_err(|error| StartError::Profiling { address, error })
 }
 
 /// Opens the store. When its place cannot be used and nobody chose that place, one beside the daemon is tried, and then

@@ -35,6 +35,7 @@ mod measure;
 pub mod metrics;
 pub mod openapi;
 pub mod overview;
+pub mod profiling;
 pub mod rates;
 mod schema;
 mod serve;

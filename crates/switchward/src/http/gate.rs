@@ -56,7 +56,7 @@ fn is_cross_site(headers: &HeaderMap, own: &str) -> bool {
 }
 
 /// Whether a `Host` header (in lower case) names this machine in a way that no foreign DNS can make up.
-fn is_home(host: &str, own: &str) -> bool {
+pub(super) fn is_home(host: &str, own: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

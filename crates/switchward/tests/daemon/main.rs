@@ -21,6 +21,7 @@ mod logs;
 mod memory;
 mod metrics;
 mod privilege;
+mod profiling;
 mod registered;
 mod reload;
 mod secrets;

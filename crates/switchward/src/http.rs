@@ -23,6 +23,7 @@ pub mod bans;
 pub mod cache;
 pub mod command;
 pub mod counted;
+mod docs;
 mod entries;
 mod error;
 pub mod extract;
@@ -71,6 +72,7 @@ pub fn router(app: Arc<App>) -> Router {
 fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .merge(openapi::routes())
+        .merge(docs::routes())
         .merge(cache::routes())
         .merge(state())
         .merge(lists())

@@ -10,6 +10,7 @@ mod bans;
 mod cached;
 mod command;
 mod connections;
+mod docs;
 mod fields;
 mod gate;
 mod headers;

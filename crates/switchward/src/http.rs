@@ -38,6 +38,7 @@ pub mod openapi;
 pub mod overview;
 pub mod profiling;
 pub mod rates;
+mod refused;
 mod schema;
 mod serve;
 mod shield;

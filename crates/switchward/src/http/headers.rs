@@ -22,7 +22,8 @@ fn complete(headers: &mut HeaderMap) {
     }
 }
 
-const HEADERS: [(HeaderName, &str); 6] = [
+/// Names and values.
+pub(super) const HEADERS: [(HeaderName, &str); 6] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
     (X_FRAME_OPTIONS, "DENY"),

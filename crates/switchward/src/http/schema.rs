@@ -49,6 +49,11 @@ forms! {
         "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": CIDR4}, {"pattern": CIDR6}, {"pattern": PORT4}],
         "examples": ["203.0.113.5", "198.51.100.0/24", "2001:db8:1::/48", "203.0.113.5:5060"],
     });
+    /// A target to look for, or nothing.
+    TargetIfAny = json!({
+        "description": "An IPv4 or IPv6 address, a CIDR, or an address and port; nothing for all.",
+        "anyOf": [{"$ref": "#/components/schemas/Target"}, {"type": "string", "maxLength": 0}],
+    });
     /// An address or a CIDR.
     Network = json!({
         "type": "string",

@@ -3,6 +3,7 @@
 //! A peer has a share of the connections, so that one that opens many and says nothing keeps nobody else out; some are
 //! kept for the peers that may change state, so that an operator gets in whatever the others do.
 
+use super::refused::Refused;
 use crate::app::App;
 use axum::extract::ConnectInfo;
 use guard::source::fold;
@@ -108,7 +109,7 @@ where
         .header_read_timeout(SLOWEST_HEADER)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEADER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(Refused::new(TokioIo::new(stream)), service);
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

@@ -18,6 +18,7 @@ mod kernel;
 mod lists;
 mod malformed;
 mod metrics;
+mod odd;
 mod stream;
 mod support;
 mod untrusted;

@@ -88,7 +88,7 @@ pub struct AllowQuery {
     /// An address or a CIDR: as `ip`; anything else: a text in the account, its domain or the operator's name.
     pub search: Option<String>,
     /// An address or a CIDR: entries that have an address in common with it.
-    #[param(value_type = Option<schema::Target>)]
+    #[param(value_type = Option<schema::TargetIfAny>)]
     pub ip: Option<String>,
     /// An account: a part of its name, or all of name@domain.
     pub account: Option<String>,

@@ -123,7 +123,7 @@ pub struct BanQuery {
     /// An address or a CIDR: as `ip`; anything else: a text in the reason, an account, a user agent, a domain, the rule or the note.
     pub search: Option<String>,
     /// An address, a CIDR, or an address and port: bans that have an address in common with it.
-    #[param(value_type = Option<schema::Target>)]
+    #[param(value_type = Option<schema::TargetIfAny>)]
     pub ip: Option<String>,
     /// A part of the reason.
     pub reason: Option<String>,

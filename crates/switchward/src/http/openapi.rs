@@ -113,9 +113,29 @@ fn described_path((path, mut item): (String, Value)) -> (String, Value) {
     let operations = item.as_object_mut().into_iter().flatten();
     for (method, operation) in operations.filter(|(name, _)| METHODS.contains(&name.as_str())) {
         operation["operationId"] = json!(operation_id(method, &path));
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for schema in parameters.into_iter().flatten().filter_map(|parameter| parameter.get_mut("schema")) {
+            never_null(schema);
+        }
         describe_errors(method, operation);
     }
     (path, item)
+}
+
+/// A parameter is there or is not; "null" would be a text.
+fn never_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|name| name != "null");
+        if let [only] = &types[..] {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(choices) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [only] = &choices[..] {
+            *schema = only.clone();
+        }
+    }
 }
 
 /// "getSecurityBlacklistIp"

@@ -1,195 +1,103 @@
 //! What an operator asks of the running daemon: [`Ask`] is what is typed, [`run`] says it over HTTP and prints the answer.
 //!
-//! Nothing is decided here; the daemon's words are shown. `--json` shows its answer as it came, for scripts.
+//! Nothing is decided here; the daemon's words are shown. `--json` shows its answer as it came, for scripts. Each subject has its
+//! file, with what is typed ([`orders::Ban`] and the like) and what is printed.
 
 use crate::config::duration;
-use crate::exit;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use guard::Target;
 use std::io::Write;
 
+mod cache;
 mod client;
+mod events;
+mod failure;
 mod lists;
 mod orders;
+mod rates;
 mod status;
+mod stream;
+mod switches;
 pub(crate) mod table;
+mod untrusted;
 
 #[cfg(test)]
 mod tests;
 
-use client::Client;
+pub(crate) use client::{Client, in_path};
+pub(crate) use events::{Events, Told};
+pub use failure::Failure;
 
 /// A question or an order for the running daemon.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Ask {
     /// Ban an address, a network, or an address and port.
-    Ban {
-        /// 198.51.100.7, 198.51.100.0/24, 2001:db8::1 (its /64), 198.51.100.7:5060
-        target: Target,
-        /// For how long: 90s, 10m, 1h30m [default: security.block_duration].
-        #[arg(long, value_parser = ttl, value_name = "DURATION", conflicts_with = "permanent")]
-        ttl: Option<String>,
-        /// For good.
-        #[arg(long)]
-        permanent: bool,
-        /// Which packets to drop.
-        #[arg(long, value_enum, default_value = "all")]
-        scope: Scope,
-        /// Why, for those who ask later.
-        #[arg(long, default_value = "", hide_default_value = true)]
-        reason: String,
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(after_long_help = "Examples:\n  switchward ban 198.51.100.7 --ttl 90m --reason 'scans us'\n  \
+        switchward ban 2001:db8::/48 --permanent --scope sip --note 'ticket 17'")]
+    Ban(orders::Ban),
     /// Lift the bans of an address or a network and of all within it.
-    Unban {
-        /// As for `ban`.
-        target: Target,
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(after_long_help = "Example:\n  switchward unban 198.51.100.0/24")]
+    Unban(orders::Unban),
+    /// Change a ban that stands: how long it lasts, its scope, its note.
+    #[command(after_long_help = "Examples:\n  switchward extend 198.51.100.7 --ttl 24h\n  \
+        switchward extend 198.51.100.7 --permanent --note 'ticket 17'")]
+    Extend(orders::Extend),
     /// Put an address or a network on the allow-list; bans within it are lifted.
-    Allow {
-        /// 198.51.100.7, 198.51.100.0/24, 2001:db8::1 (its /64)
-        target: Target,
-        /// For how long: 90s, 10m, 1h30m [default: security.whitelist_ttl].
-        #[arg(long, value_parser = ttl, value_name = "DURATION", conflicts_with = "permanent")]
-        ttl: Option<String>,
-        /// For good.
-        #[arg(long)]
-        permanent: bool,
-        /// The account that it is for.
-        #[arg(long, default_value = "", hide_default_value = true)]
-        user: String,
-        /// The account's domain.
-        #[arg(long, default_value = "", hide_default_value = true)]
-        domain: String,
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(
+        after_long_help = "Example:\n  switchward allow 203.0.113.5 --permanent --user 1000 --domain pbx.example"
+    )]
+    Allow(orders::Allow),
     /// Take an address or a network off the allow-list.
-    Disallow {
-        /// As for `allow`.
-        target: Target,
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(after_long_help = "Example:\n  switchward disallow 203.0.113.5")]
+    Disallow(orders::Disallow),
     /// Print a list.
-    List {
-        /// Which one.
-        #[arg(value_enum)]
-        list: List,
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(after_long_help = "Examples:\n  switchward list bans --sort until --limit 20\n  \
+        switchward list bans --search friendly-scanner\n  switchward list bans --account 1000@pbx.example --json\n  \
+        switchward list kernel")]
+    List(lists::Listing),
+    /// Keep the patterns of domains whose calls are attacks.
+    #[command(
+        after_long_help = "Examples:\n  switchward untrusted list\n  switchward untrusted add '*.evil.example'\n  \
+        switchward untrusted test sip.evil.example"
+    )]
+    Untrusted(untrusted::Untrusted),
     /// Say why an address is banned or is not.
-    Why {
-        /// One address, or an address and port.
-        #[arg(value_parser = one_address)]
-        address: String,
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(after_long_help = "Example:\n  switchward why 198.51.100.7")]
+    Why(status::WhyAsked),
+    /// Print the limits of calls and registrations, and who comes near them.
+    #[command(after_long_help = "Example:\n  switchward rates")]
+    Rates(rates::Rates),
     /// Say how the daemon, its switches and the kernel are doing.
-    Status {
-        /// Which daemon.
-        #[command(flatten)]
-        daemon: Daemon,
-    },
+    #[command(after_long_help = "Example:\n  switchward status")]
+    Status(status::StatusAsked),
+    /// Print what happens as it happens: bans, lifts, alerts, switches, alarms.
+    #[command(
+        after_long_help = "Examples:\n  switchward stream\n  switchward stream --events ban,unban,alarm --json"
+    )]
+    Stream(stream::Stream),
+    /// Let the switch carry out a command of security.esl_allowed_commands.
+    #[command(after_long_help = "Example:\n  switchward command 'sofia status'")]
+    Command(switches::Command),
+    /// Connect to the switches anew.
+    #[command(after_long_help = "Example:\n  switchward reconnect")]
+    Reconnect(switches::Reconnect),
+    /// Set the level of the daemon's log until its next start.
+    #[command(after_long_help = "Example:\n  switchward log-level debug")]
+    LogLevel(switches::LogLevel),
+    /// Look into the cache of answers, or empty it.
+    #[command(after_long_help = "Examples:\n  switchward cache stats\n  switchward cache clear")]
+    Cache(cache::Cache),
 }
 
 /// Which daemon to ask, and how to print its answer.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Daemon {
     /// Where the daemon listens [default: as the configuration says].
-    #[arg(long, env = "SWITCHWARD_URL", value_name = "URL")]
-    url: Option<String>,
+    #[arg(long, env = "SWITCHWARD_URL", value_name = "URL", global = true)]
+    pub(crate) url: Option<String>,
     /// Print the daemon's answer as it came.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Which packets a ban drops.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// Those to the SIP ports.
-    Sip,
-    /// All.
-    All,
-}
-
-/// A list that can be printed.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum List {
-    /// The bans in the ledger.
-    Bans,
-    /// The allow-list.
-    Allows,
-    /// Sources whose credentials were refused.
-    Failed,
-    /// What the kernel really drops.
-    Kernel,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// Nothing listens there.
-    #[error(
-        "no daemon answers at {url}: {reason}\n  start it with `switchward run`, or say where it listens with --config FILE or --url URL"
-    )]
-    NotRunning {
-        /// Where it was asked.
-        url: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// Something else listens there.
-    #[error("what answers at {url} is no switchward daemon: {reason}")]
-    Stranger {
-        /// Where it was asked.
-        url: String,
-        /// What is odd about the answer.
-        reason: String,
-    },
-    /// The daemon does not take orders from here.
-    #[error("refused: {0}\n  the daemon takes orders only from the addresses in api.allowed_ips")]
-    NotPermitted(String),
-    /// The daemon does not carry this out, whoever asks.
-    #[error("refused: {0}")]
-    Refused(String),
-    /// The daemon cannot.
-    #[error("the daemon cannot do that now: {0}")]
-    Unable(String),
-    /// The address of the daemon makes no sense.
-    #[error("{url:?} is no address of a daemon ({reason}); write http://HOST:PORT")]
-    BadUrl {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// The answer could not be printed.
-    #[error("cannot print the answer: {0}")]
-    Output(#[from] std::io::Error),
-}
-
-impl Failure {
-    /// The exit code (sysexits).
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Failure::BadUrl { .. } | Failure::Refused(_) => exit::USAGE,
-            Failure::NotRunning { .. } | Failure::Stranger { .. } | Failure::Unable(_) => exit::UNAVAILABLE,
-            Failure::Output(_) => exit::OUTPUT,
-            Failure::NotPermitted(_) => exit::NO_PERMISSION,
-        }
-    }
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
 }
 
 /// Asks the daemon at `url` and prints the answer on `out`; what went wrong goes to standard error. Returns the exit code.
@@ -214,36 +122,47 @@ pub async fn run(ask: Ask, url: &str, out: &mut dyn Write) -> anyhow::Result<u8>
 pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Failure> {
     let client = Client::new(ask.daemon(), url)?;
     match ask {
-        Ask::Ban { target, ttl, permanent, scope, reason, .. } => {
-            let ban = orders::Ban { target, ttl, permanent, scope, reason };
-            orders::ban(&client, ban, out).await
-        }
-        Ask::Unban { target, .. } => orders::unban(&client, target, out).await,
-        Ask::Allow { target, ttl, permanent, user, domain, .. } => {
-            let allow = orders::Allow { target, ttl, permanent, user, domain };
-            orders::allow(&client, allow, out).await
-        }
-        Ask::Disallow { target, .. } => orders::disallow(&client, target, out).await,
-        Ask::List { list, .. } => lists::print(&client, list, out).await,
-        Ask::Why { address, .. } => status::why(&client, &address, out).await,
-        Ask::Status { .. } => status::status(&client, out).await,
+        Ask::Ban(ban) => orders::ban(&client, ban, out).await,
+        Ask::Unban(unban) => orders::unban(&client, unban.target, out).await,
+        Ask::Extend(extend) => orders::extend(&client, extend, out).await,
+        Ask::Allow(allow) => orders::allow(&client, allow, out).await,
+        Ask::Disallow(disallow) => orders::disallow(&client, disallow.target, out).await,
+        Ask::List(listing) => lists::print(&client, listing, out).await,
+        Ask::Untrusted(untrusted) => untrusted::ask(&client, untrusted.what, out).await,
+        Ask::Why(why) => status::why(&client, &why.address, out).await,
+        Ask::Rates(_) => rates::print(&client, out).await,
+        Ask::Status(_) => status::status(&client, out).await,
+        Ask::Stream(stream) => stream::follow(&client, &stream, out).await,
+        Ask::Command(command) => switches::command(&client, command.command, out).await,
+        Ask::Reconnect(_) => switches::reconnect(&client, out).await,
+        Ask::LogLevel(level) => switches::log_level(&client, level.level, out).await,
+        Ask::Cache(cache) => cache::ask(&client, cache.what, out).await,
     }
 }
 
 impl Ask {
     fn daemon(&self) -> &Daemon {
         match self {
-            Ask::Ban { daemon, .. }
-            | Ask::Unban { daemon, .. }
-            | Ask::Allow { daemon, .. }
-            | Ask::Disallow { daemon, .. }
-            | Ask::List { daemon, .. }
-            | Ask::Why { daemon, .. }
-            | Ask::Status { daemon } => daemon,
+            Ask::Ban(asked) => &asked.daemon,
+            Ask::Unban(asked) => &asked.daemon,
+            Ask::Extend(asked) => &asked.daemon,
+            Ask::Allow(asked) => &asked.daemon,
+            Ask::Disallow(asked) => &asked.daemon,
+            Ask::List(asked) => &asked.daemon,
+            Ask::Untrusted(asked) => &asked.daemon,
+            Ask::Why(asked) => &asked.daemon,
+            Ask::Rates(asked) => &asked.daemon,
+            Ask::Status(asked) => &asked.daemon,
+            Ask::Stream(asked) => &asked.daemon,
+            Ask::Command(asked) => &asked.daemon,
+            Ask::Reconnect(asked) => &asked.daemon,
+            Ask::LogLevel(asked) => &asked.daemon,
+            Ask::Cache(asked) => &asked.daemon,
         }
     }
 }
 
+/// A duration that is more than nothing, as it was typed.
 fn ttl(text: &str) -> Result<String, String> {
     match duration::parse(text) {
         Ok(span) if span.is_zero() => Err("must be more than zero".into()),

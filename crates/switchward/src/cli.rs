@@ -7,12 +7,14 @@
 use crate::ask::Ask;
 use crate::config::{self, Config, LoadError, Loaded, LogFormat, LogLevel};
 use crate::exit;
-use clap::{Args, Parser, Subcommand};
+use crate::top::Top;
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod help;
 mod replay;
 mod serve;
 
@@ -46,6 +48,12 @@ enum Command {
     Replay(replay::Replay),
     /// Guard a simulated switch with phones and attackers, for a look around.
     Demo(serve::Demo),
+    /// Watch the guard live, full screen.
+    Top(Top),
+    /// Print completions for a shell.
+    Completions(help::Completions),
+    /// Write manual pages, one for each command.
+    Man(help::Man),
     /// Print the version.
     Version,
     #[command(flatten)]
@@ -62,7 +70,8 @@ struct Run {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments(std::env::args_os())) {
+    let typed = help::command().try_get_matches_from(arguments(std::env::args_os()));
+    let cli = match typed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             _ = error.print();
@@ -101,6 +110,16 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Init { file } => init(&file, out),
         Command::Replay(replay) => replay.run(path, out),
         Command::Demo(demo) => demo.run(out),
+        Command::Completions(completions) => completions.run(out),
+        Command::Man(man) => man.run(out),
+        Command::Top(top) => {
+            let url = address(path);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let code = runtime.block_on(crate::top::run(top, &url));
+            // A read of the keyboard may be under way.
+            runtime.shutdown_background();
+            Ok(ExitCode::from(code?))
+        }
         Command::Version => {
             writeln!(out, "switchward {}", env!("CARGO_PKG_VERSION"))?;
             Ok(ExitCode::SUCCESS)

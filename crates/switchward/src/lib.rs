@@ -22,4 +22,5 @@ pub mod policy;
 pub mod replay;
 pub mod store;
 pub mod switch;
+pub mod top;
 pub mod watch;

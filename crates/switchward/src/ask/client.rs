@@ -1,21 +1,22 @@
 //! One request and its answer over plain HTTP/1.1.
 
-use super::{Daemon, Failure};
+use super::{Daemon, Events, Failure};
 use crate::http::ErrorBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Where the daemon is, and how its answers are to be printed.
-pub(super) struct Client {
+pub(crate) struct Client {
     url: String,
     /// Host and port, as in the URL.
     authority: String,
@@ -26,7 +27,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Understands the URL; connects to nothing yet.
-    pub(super) fn new(daemon: &Daemon, url: &str) -> Result<Client, Failure> {
+    pub(crate) fn new(daemon: &Daemon, url: &str) -> Result<Client, Failure> {
         let url = daemon.url.as_deref().unwrap_or(url).trim_end_matches('/');
         let bad = |reason| Failure::BadUrl { url: url.to_owned(), reason };
         let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
@@ -45,18 +46,47 @@ impl Client {
     }
 
     /// GET.
-    pub(super) async fn read(&self, path: &str) -> Result<Bytes, Failure> {
+    pub(crate) async fn read(&self, path: &str) -> Result<Bytes, Failure> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
     /// POST.
-    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Bytes, Failure> {
+    pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Bytes, Failure> {
+        self.order(Method::POST, path, body).await
+    }
+
+    /// Any method with a body.
+    pub(crate) async fn order(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Bytes, Failure> {
         let body = serde_json::to_vec(body).map_err(std::io::Error::from)?;
-        self.ask(Method::POST, path, body.into()).await
+        self.ask(method, path, body.into()).await
+    }
+
+    /// Follows server-sent events, after the one of this number.
+    pub(crate) async fn open(&self, path: &str, last: Option<&str>) -> Result<Events, Failure> {
+        let opening = self.send(Method::GET, path, Bytes::new(), last);
+        let (response, talking) = timeout(LONGEST_ANSWER, opening)
+            .await
+            .map_err(|_| self.not_running("it did not answer in time"))??;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Events::new(self.where_it_is(), response.into_body(), talking));
+        }
+        let body = response.into_body().collect().await.map_err(|error| self.stranger(error.to_string()))?;
+        Err(self.failure(status, &body.to_bytes()))
+    }
+
+    /// Where the daemon is, as a person would write it.
+    pub(crate) fn where_it_is(&self) -> String {
+        self.url.clone()
     }
 
     /// DELETE.
-    pub(super) async fn delete(&self, path: &str) -> Result<Bytes, Failure> {
+    pub(crate) async fn delete(&self, path: &str) -> Result<Bytes, Failure> {
         self.ask(Method::DELETE, path, Bytes::new()).await
     }
 
@@ -80,15 +110,22 @@ impl Client {
         if status.is_success() {
             return Ok(body);
         }
-        let Ok(ErrorBody { error }) = serde_json::from_slice(&body) else {
-            return Err(self.stranger(format!("it said {status}")));
+        Err(self.failure(status, &body))
+    }
+
+    /// What an answer that is no success means.
+    fn failure(&self, status: StatusCode, body: &[u8]) -> Failure {
+        let Ok(ErrorBody { error }) = serde_json::from_slice(body) else {
+            return self.stranger(format!("it said {status}"));
         };
-        Err(match status {
+        match status {
             StatusCode::FORBIDDEN => Failure::NotPermitted(error),
+            // What is not there, or a daemon that does not know the path.
+            StatusCode::NOT_FOUND if !error.starts_with("there is nothing at ") => Failure::Refused(error),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => self.stranger(error),
             status if status.is_client_error() => Failure::Refused(error),
             _ => Failure::Unable(error),
-        })
+        }
     }
 
     async fn exchange(
@@ -97,6 +134,20 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), Failure> {
+        let (response, _talking) = self.send(method, path, body, None).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| self.stranger(error.to_string()))?;
+        Ok((status, body.to_bytes()))
+    }
+
+    /// Sends a request; its answer's head, and the connection, which lives as long as [`Talking`] does.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        last: Option<&str>,
+    ) -> Result<(Response<Incoming>, Talking), Failure> {
         let connecting = TcpStream::connect((self.host.as_str(), self.port));
         let stream = match timeout(LONGEST_CONNECT, connecting).await {
             Ok(Ok(stream)) => stream,
@@ -106,33 +157,50 @@ impl Client {
         let odd = |error: hyper::Error| self.stranger(error.to_string());
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(odd)?;
-        let talking = tokio::spawn(connection);
-        let request = Request::builder()
+        let talking = Talking(tokio::spawn(connection));
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|error| self.stranger(error.to_string()))?;
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| self.stranger(error.to_string()))?;
         let response = sender.send_request(request).await.map_err(odd)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(odd)?.to_bytes();
-        talking.abort();
-        Ok((status, body))
+        Ok((response, talking))
     }
 
-    fn not_running(&self, reason: impl Into<String>) -> Failure {
+    pub(crate) fn not_running(&self, reason: impl Into<String>) -> Failure {
         Failure::NotRunning { url: self.url.clone(), reason: reason.into() }
     }
 
-    fn stranger(&self, reason: impl Into<String>) -> Failure {
+    pub(crate) fn stranger(&self, reason: impl Into<String>) -> Failure {
         Failure::Stranger { url: self.url.clone(), reason: reason.into() }
     }
 }
 
-/// A target as a part of a path.
-pub(super) fn in_path(target: &str) -> String {
-    target.replace('/', "%2F").replace('[', "%5B").replace(']', "%5D")
+/// A connection that is talked over; it ends with this.
+pub(crate) struct Talking(JoinHandle<hyper::Result<()>>);
+
+impl Drop for Talking {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A target, a pattern or an account as one part of a path, or a value of a query (RFC 3986 section 2.3).
+pub(crate) fn in_path(text: &str) -> String {
+    let mut path = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'*' => {
+                path.push(char::from(byte));
+            }
+            _ => path += &format!("%{byte:02X}"),
+        }
+    }
+    path
 }
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);

@@ -1,32 +1,98 @@
 //! The lists as tables.
 
-use super::client::Client;
-use super::table::{ago, grouped, left, table, utc};
-use super::{Failure, List};
+use super::client::{Client, in_path};
+use super::table::{ago, cell, grouped, left, table, utc};
+use super::{Daemon, Failure};
 use crate::clock;
 use crate::http::allows::AllowEntry;
-use crate::http::bans::BanEntry;
 use crate::http::counted::Failed;
 use crate::http::kernel::Iptables;
+use crate::http::lists::bans::{BanItem, BanPage};
+use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use guard::Target;
 use std::collections::BTreeMap;
 use std::io::Write;
 
+/// Which list is to be printed, and what of it.
+#[derive(Args, Clone, Debug)]
+pub struct Listing {
+    /// Which one.
+    #[arg(value_enum)]
+    list: List,
+    /// Bans that an address, a network or a word is in.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Bans that name this account (a part of its name, or all of name@domain).
+    #[arg(long, value_name = "ACCOUNT")]
+    account: Option<String>,
+    /// Bans of this rule.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// By what bans are sorted: the newest, longest or most first, targets from the lowest [default: target].
+    #[arg(long, value_enum)]
+    sort: Option<Sort>,
+    /// At most so many bans.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+}
+
+/// A list that can be printed.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum List {
+    /// The bans in the ledger.
+    Bans,
+    /// The allow-list.
+    Allows,
+    /// Sources whose credentials were refused.
+    Failed,
+    /// What the kernel really drops.
+    Kernel,
+}
+
+/// What bans can be sorted by.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sort {
+    /// When it was made.
+    Since,
+    /// When it ends.
+    Until,
+    /// What is banned.
+    Target,
+    /// Strikes counted.
+    Count,
+}
+
+impl Listing {
+    fn is_of_all(&self) -> bool {
+        self.search.is_none()
+            && self.account.is_none()
+            && self.rule.is_none()
+            && self.sort.is_none()
+            && self.limit.is_none()
+    }
+}
+
 /// Prints a list.
-pub(super) async fn print(client: &Client, list: List, out: &mut dyn Write) -> Result<(), Failure> {
-    let path = match list {
-        List::Bans => "/security/blacklist",
+pub(super) async fn print(client: &Client, listing: Listing, out: &mut dyn Write) -> Result<(), Failure> {
+    let path = match listing.list {
+        // The predecessor's form, for the scripts that know it.
+        List::Bans if client.json && listing.is_of_all() => "/security/blacklist",
+        List::Bans => return bans(client, &listing, out).await,
+        _ if !listing.is_of_all() => {
+            return Err(Failure::Refused(
+                "only bans can be searched, sorted and limited: `list bans`".into(),
+            ));
+        }
         List::Allows => "/security/whitelist",
         List::Failed => "/security/failed",
         List::Kernel => "/security/iptables",
     };
     let answer = client.read(path).await?;
-    match list {
-        List::Bans => match client.understand(&answer, out)? {
-            Some(entries) => show(out, entries, bans, "no bans"),
-            None => Ok(()),
-        },
+    match listing.list {
+        List::Bans => client.understand::<serde_json::Value>(&answer, out).map(|_| ()),
         List::Allows => match client.understand(&answer, out)? {
             Some(entries) => show(out, entries, allows, "the allow-list is empty"),
             None => Ok(()),
@@ -40,6 +106,62 @@ pub(super) async fn print(client: &Client, list: List, out: &mut dyn Write) -> R
             None => Ok(()),
         },
     }
+}
+
+/// The bans, page by page; with `--json` one page as it came.
+async fn bans(client: &Client, listing: &Listing, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut query = String::new();
+    for (name, value) in [("search", &listing.search), ("account", &listing.account), ("rule", &listing.rule)]
+    {
+        if let Some(value) = value {
+            query += &format!("&{name}={}", in_path(value));
+        }
+    }
+    query += match listing.sort.unwrap_or(Sort::Target) {
+        Sort::Since => "&sort=since&order=desc",
+        Sort::Until => "&sort=until&order=desc",
+        Sort::Target => "&sort=target&order=asc",
+        Sort::Count => "&sort=count&order=desc",
+    };
+    let most = listing.limit.map_or(usize::MAX, |limit| limit as usize);
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    let matched = loop {
+        let limit = (most - found.len()).min(LONGEST_PAGE);
+        let answer = client.read(&format!("/security/bans?limit={limit}{query}{cursor}")).await?;
+        let Some(mut page) = client.understand::<BanPage>(&answer, out)? else { return Ok(()) };
+        found.append(&mut page.bans);
+        match page.next {
+            Some(next) if found.len() < most => cursor = format!("&cursor={}", in_path(&next)),
+            _ => break page.matched,
+        }
+    };
+    if found.is_empty() {
+        let none = if listing.is_of_all() { "no bans" } else { "no such ban" };
+        writeln!(out, "{none}")?;
+        return Ok(());
+    }
+    let shown = found.len() as u64;
+    writeln!(out, "{}", ban_table(found))?;
+    match matched > shown {
+        true => writeln!(out, "{} of {}", grouped(shown), grouped(matched))?,
+        false => writeln!(out, "{} in all", grouped(shown))?,
+    }
+    Ok(())
+}
+
+fn ban_table(bans: Vec<BanItem>) -> Table {
+    let now = clock::now();
+    let mut table = table(&["banned", "since (UTC)", "time left", "strikes", "rule", "why"]);
+    for ban in bans {
+        let left = left(ban.until.as_deref().unwrap_or_default(), ban.until.is_none(), now);
+        let why = match ban.note.as_str() {
+            "" => ban.reason,
+            note => format!("{} [{note}]", ban.reason),
+        };
+        let target = if ban.scope == "sip" { format!("{} (sip)", ban.target) } else { ban.target };
+        table.add_row([target, utc(&ban.since), left, ban.count.to_string(), cell(&ban.rule), cell(&why)]);
+    }
+    table
 }
 
 /// A table in the order of the addresses, which is not that of their texts.
@@ -60,16 +182,6 @@ fn show<T>(
     Ok(())
 }
 
-fn bans(entries: Vec<(String, BanEntry)>) -> Table {
-    let now = clock::now();
-    let mut table = table(&["banned", "since (UTC)", "time left", "strikes", "why"]);
-    for (target, ban) in entries {
-        let left = left(&ban.expires_at, ban.permanent, now);
-        table.add_row([target, utc(&ban.added_at), left, ban.fail_count.to_string(), ban.reason]);
-    }
-    table
-}
-
 fn allows(entries: Vec<(String, AllowEntry)>) -> Table {
     let now = clock::now();
     let mut table = table(&["allowed", "account", "since (UTC)", "time left", "last seen"]);
@@ -79,7 +191,7 @@ fn allows(entries: Vec<(String, AllowEntry)>) -> Table {
             (false, false) => format!("{}@{}", entry.user_id, entry.domain),
             _ => entry.user_id + &entry.domain,
         };
-        table.add_row([target, account, utc(&entry.added_at), left, ago(&entry.last_seen, now)]);
+        table.add_row([target, cell(&account), utc(&entry.added_at), left, ago(&entry.last_seen, now)]);
     }
     table
 }
@@ -93,8 +205,8 @@ fn failed(entries: Vec<(String, Failed)>) -> Table {
             record.count.to_string(),
             ago(&record.first_attempt, now),
             ago(&record.last_attempt, now),
-            record.user_ids.join(", "),
-            record.domains.join(", "),
+            cell(&record.user_ids.join(", ")),
+            cell(&record.domains.join(", ")),
         ]);
     }
     table
@@ -107,3 +219,6 @@ fn kernel(held: &Iptables, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "{} in the kernel ({})", grouped(held.count as u64), held.chain)?;
     Ok(())
 }
+
+/// Bans that are asked for at a time.
+const LONGEST_PAGE: usize = 1000;

@@ -1,13 +1,31 @@
 //! How the daemon is doing at a glance, and the account of one address.
 
-use super::Failure;
 use super::client::{Client, in_path};
 use super::table::{ago, grouped};
+use super::{Daemon, Failure, one_address};
 use crate::clock;
 use crate::http::overview::{FirewallState, Overview, StoreState, SwitchState};
 use crate::http::why::Why;
+use clap::Args;
 use guard::Time;
 use std::io::Write;
+
+/// About whom is asked.
+#[derive(Args, Clone, Debug)]
+pub struct WhyAsked {
+    /// One address, or an address and port.
+    #[arg(value_parser = one_address)]
+    pub(super) address: String,
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+}
+
+/// That the state is asked for.
+#[derive(Args, Clone, Debug)]
+pub struct StatusAsked {
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+}
 
 /// Prints why an address is banned or is not.
 pub(super) async fn why(client: &Client, address: &str, out: &mut dyn Write) -> Result<(), Failure> {

@@ -12,6 +12,7 @@
 mod adopt;
 mod cli_asks;
 mod cli_files;
+mod cli_help;
 mod crash;
 mod disk;
 mod flood;
@@ -29,4 +30,5 @@ mod stop;
 mod support;
 mod switches;
 mod tamper;
+mod top;
 mod trouble;

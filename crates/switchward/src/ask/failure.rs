@@ -1,0 +1,58 @@
+//! Why a question has no answer, and with which exit code the program ends then.
+
+use crate::exit;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Nothing listens there.
+    #[error(
+        "no daemon answers at {url}: {reason}\n  start it with `switchward run`, or say where it listens with --config FILE or --url URL"
+    )]
+    NotRunning {
+        /// Where it was asked.
+        url: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// Something else listens there.
+    #[error("what answers at {url} is no switchward daemon: {reason}")]
+    Stranger {
+        /// Where it was asked.
+        url: String,
+        /// What is odd about the answer.
+        reason: String,
+    },
+    /// The daemon does not take orders from here.
+    #[error("refused: {0}\n  the daemon takes orders only from the addresses in api.allowed_ips")]
+    NotPermitted(String),
+    /// The daemon does not carry this out, whoever asks.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The daemon cannot.
+    #[error("the daemon cannot do that now: {0}")]
+    Unable(String),
+    /// The address of the daemon makes no sense.
+    #[error("{url:?} is no address of a daemon ({reason}); write http://HOST:PORT")]
+    BadUrl {
+        /// What was given.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The answer could not be printed.
+    #[error("cannot print the answer: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// The exit code (sysexits).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::BadUrl { .. } | Failure::Refused(_) => exit::USAGE,
+            Failure::NotRunning { .. } | Failure::Stranger { .. } | Failure::Unable(_) => exit::UNAVAILABLE,
+            Failure::Output(_) => exit::OUTPUT,
+            Failure::NotPermitted(_) => exit::NO_PERMISSION,
+        }
+    }
+}

@@ -6,6 +6,7 @@
 mod access_log;
 mod allows;
 mod ask;
+mod ask_more;
 mod bans;
 mod cached;
 mod command;

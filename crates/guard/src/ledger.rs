@@ -413,6 +413,13 @@ impl Ledger {
         self.inner.read().census
     }
 
+    /// How many bans end by then; counts no further than a million.
+    pub fn ending_by(&self, time: Time) -> usize {
+        let inner = self.inner.read();
+        let ending = inner.expiry.iter().take_while(|(until, ..)| *until <= time).take(1_000_000);
+        ending.filter(|(_, list, _)| *list == List::Bans).count()
+    }
+
     /// Untrusted-domain patterns added at run time.
     pub fn patterns(&self) -> Arc<Vec<DomainPattern>> {
         self.patterns.load_full()

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 pub use example::{example_toml, reference};
 pub use load::{LoadError, load, write_default};
 pub use model::{
-    Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
+    Alarms, Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
     LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
 };
 pub use network::{NetworkError, parse_network};

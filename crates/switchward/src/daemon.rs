@@ -26,10 +26,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch as signal;
 use tokio::task::JoinHandle;
 
-mod silence;
-
-use silence::Silence;
-
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -387,9 +383,7 @@ async fn serve(app: Arc<App>, listener: TcpListener, mut stopped: signal::Receiv
 async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
     let mut every = tokio::time::interval(Duration::from_secs(1));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut degraded: Option<String> = None;
-    let listens = app.config.load().security.enabled;
-    let mut silence = Silence::new(app.switches.len(), clock::now());
+    let mut watch = crate::alarms::watch::Watch::new(&app);
     let mut steady = clock::Steady::new();
     loop {
         tokio::select! {
@@ -406,17 +400,7 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
                 writer.rebuild(mirror::desired(&app.guard));
             }
         }
-        if listens {
-            silence.look(&app, clock::now());
-        }
-        let now = app.mirror.firewall().and_then(|writer| writer.stats().degraded);
-        if now != degraded {
-            match &now {
-                Some(reason) => tracing::error!(reason, "the kernel does not hold all bans"),
-                None => tracing::warn!("the kernel holds all bans again"),
-            }
-            degraded = now;
-        }
+        watch.look(&app);
     }
 }
 

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 mod access_log;
+pub mod alarms;
 pub mod allows;
 pub mod answer;
 pub mod bans;
@@ -79,6 +80,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(lists())
         .merge(lists::routes())
         .merge(switch())
+        .merge(alarms::routes())
         .merge(metrics::routes())
         .merge(stream::routes())
 }

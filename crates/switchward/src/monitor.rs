@@ -2,6 +2,7 @@
 //!
 //! [`Monitor`] is in the `App`; whoever serves or works counts here, `http` shows it.
 
+use crate::alarms::Alarms;
 use guard::counts::Count;
 
 pub mod histogram;
@@ -14,6 +15,8 @@ use streams::Streams;
 /// See the module.
 #[derive(Default)]
 pub struct Monitor {
+    /// The alarms.
+    pub alarms: Alarms,
     /// The live streams.
     pub streams: Streams,
     /// What is asked over HTTP.

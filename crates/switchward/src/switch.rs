@@ -46,6 +46,8 @@ pub struct Counts {
     pub batch: Histogram,
     /// Connections made.
     pub connects: AtomicU64,
+    /// Times that the switch dropped us because we read too slowly; events were lost.
+    pub killed: AtomicU64,
     /// Events that the guard had no use for.
     pub unwanted: AtomicU64,
     /// Events that a client of the event socket forged; ignored.

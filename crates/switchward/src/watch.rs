@@ -196,6 +196,9 @@ impl Sink {
             }
             State::Disconnected { why, retry_in } => {
                 self.switch.counts.errors.fetch_add(1, Relaxed);
+                if matches!(why, Disconnect::KilledListener) {
+                    self.switch.counts.killed.fetch_add(1, Relaxed);
+                }
                 let trouble = trouble(why);
                 let is_new = self.switch.disconnected(self.now, trouble.clone());
                 if is_new {

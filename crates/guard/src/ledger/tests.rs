@@ -59,6 +59,7 @@ fn a_ban_covers_its_host_its_port_or_its_network() {
         ledger.ban(ban(text, 100, Some(60)), at(100));
     }
     assert_eq!(ledger.census(), [[0; 3], [2, 1, 2]]);
+    assert_eq!((ledger.ending_by(at(159)), ledger.ending_by(at(160))), (0, 5));
     let covered = |address: &str, port| ledger.banned(ip(address), port, at(120)).is_some();
     assert!(covered("192.0.2.1", 0) && covered("192.0.2.1", 9));
     assert!(covered("::ffff:192.0.2.1", 0));

@@ -4,6 +4,7 @@ use super::client::{Client, in_path};
 use super::table::{ago, grouped};
 use super::{Daemon, Failure, one_address};
 use crate::clock;
+use crate::http::alarms::AlarmState;
 use crate::http::overview::{FirewallState, Overview, StoreState, SwitchState};
 use crate::http::why::Why;
 use clap::Args;
@@ -50,6 +51,11 @@ pub(super) fn page(overview: &Overview, now: Time) -> String {
     let mut page = Page::default();
     page.line("switchward", format!("{}, up {}", overview.version, overview.uptime));
     page.line("guard", guard_line(overview));
+    for alarm in &overview.alarms {
+        let subject = if alarm.subject.is_empty() { String::new() } else { format!(" of {}", alarm.subject) };
+        let AlarmState { name, severity, since, text, .. } = alarm;
+        page.line("ALARM", format!("{severity}: {name}{subject}, {}\n{text}", ago(since, now)));
+    }
     for switch in &overview.switches {
         page.line("switch", switch_line(switch, now));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::model::{
-    Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
+    Alarms, Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
     LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
 };
 use super::secret::Secret;
@@ -29,6 +29,7 @@ impl Default for Config {
             store: Store { path: PathBuf::from("/var/lib/switchward/switchward.db") },
             log: Log { level: LogLevel::Info, format: LogFormat::Auto },
             guard: GuardLimits::default(),
+            alarms: Alarms::default(),
             api: Api::default(),
         }
     }
@@ -186,6 +187,21 @@ impl Default for GuardLimits {
             wrong_call_state_block_duration: minutes(60),
             untrusted_block_duration: minutes(60),
             silence_alarm: minutes(5),
+        }
+    }
+}
+
+impl Default for Alarms {
+    fn default() -> Self {
+        Self {
+            disconnected_after: Duration::from_secs(30),
+            reconnects: 5,
+            malformed: 10,
+            window: minutes(5),
+            bans_per_minute: 1000,
+            ledger_percent: 90,
+            rule_never_fired: minutes(7 * 24 * 60),
+            clear_after: minutes(1),
         }
     }
 }

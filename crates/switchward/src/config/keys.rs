@@ -4,6 +4,7 @@
 //! suggestions, checks of ranges, the example, `docs/configuration.md` and the comparison at a reload all walk
 //! [`SECTIONS`] and [`SWITCH`]; a key that is not here does not exist.
 
+mod alarms;
 mod daemon;
 mod security;
 mod switch;
@@ -81,6 +82,7 @@ pub(super) static SECTIONS: &[Section] = &[
     daemon::STORE,
     daemon::LOG,
     daemon::GUARD,
+    alarms::ALARMS,
     daemon::API,
 ];
 

@@ -33,6 +33,8 @@ pub struct Config {
     pub log: Log,
     /// Bounds of the engine's state, and durations that are its own.
     pub guard: GuardLimits,
+    /// When alarms are raised.
+    pub alarms: Alarms,
     /// Who may change state over HTTP.
     pub api: Api,
 }
@@ -234,6 +236,27 @@ pub struct GuardLimits {
     pub untrusted_block_duration: Duration,
     /// A switch that sends no event for so long raises an alarm.
     pub silence_alarm: Duration,
+}
+
+/// When alarms are raised, beside [`GuardLimits::silence_alarm`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alarms {
+    /// A switch that is not connected for so long.
+    pub disconnected_after: Duration,
+    /// More connections to a switch than so many within the window.
+    pub reconnects: u32,
+    /// So many unreadable events of a switch, or more, within the window.
+    pub malformed: u32,
+    /// The window in which they are counted.
+    pub window: Duration,
+    /// More bans than so many within a minute.
+    pub bans_per_minute: u32,
+    /// The ledger is full to so many per cent.
+    pub ledger_percent: u32,
+    /// A rule has not fired for so long since the start; zero for never.
+    pub rule_never_fired: Duration,
+    /// An alarm is over when its cause was gone for so long.
+    pub clear_after: Duration,
 }
 
 /// Who may change state over HTTP.

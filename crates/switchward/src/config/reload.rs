@@ -67,6 +67,7 @@ impl Config {
                 ..self.guard
             },
             cache: self.cache,
+            alarms: self.alarms,
             api: self.api,
         }
     }

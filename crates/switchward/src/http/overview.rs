@@ -1,5 +1,6 @@
 //! How the daemon is doing, in one answer: what `switchward status` prints.
 
+use super::alarms::AlarmState;
 use super::extract::Json;
 use super::system::VERSION;
 use super::{Error, blocking};
@@ -48,6 +49,9 @@ pub struct Overview {
     pub firewall: FirewallState,
     /// The database.
     pub store: StoreState,
+    /// The alarms that are on, the worst first.
+    #[serde(default)]
+    pub alarms: Vec<AlarmState>,
     /// The log's level.
     pub log_level: String,
 }
@@ -213,6 +217,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
         },
         firewall,
         store: StoreState::of(&app),
+        alarms: super::alarms::active(&app),
         log_level: app.log.level().to_string(),
     }))
 }

@@ -9,6 +9,12 @@ use netfilter::{LATENCY_BOUNDS, WriterStats};
 pub(super) fn families(app: &App) -> Vec<Family> {
     let stats = app.mirror.firewall().map(netfilter::Writer::stats);
     let mut families = vec![
+        app.monitor.alarms.counts().iter().fold(
+            Family::gauge("switchward_alarm_active", "Alarms that are on, by kind."),
+            |family, (kind, count)| {
+                family.count(&[("alarm", kind.name), ("severity", kind.severity.word())], *count)
+            },
+        ),
         Family::gauge("switchward_enforcing", "Whether a ban drops packets.").flag(&[], app.is_enforcing()),
     ];
     families.extend(queues(app, stats.as_ref()));

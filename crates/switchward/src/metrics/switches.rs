@@ -59,12 +59,17 @@ pub(super) fn families(app: &App) -> Vec<Family> {
         "switchward_switch_connection_errors",
         "Attempts to connect to the switch that failed, and connections that broke.",
     );
+    let killed = Family::counter(
+        "switchward_switch_killed_listener",
+        "Times that the switch dropped the connection because it was read too slowly; events were lost.",
+    );
     vec![
         connected,
         heard,
         each(attempts, |counts| &counts.attempts),
         each(connections, |counts| &counts.connects),
         each(errors, |counts| &counts.errors),
+        each(killed, |counts| &counts.killed),
         events,
         ignored,
         verdict,

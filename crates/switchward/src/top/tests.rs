@@ -66,6 +66,7 @@ fn counters(micros: u64, events: u64, bans: u64) -> Update {
         firewall_queue: 0,
         last_ban_us: 0,
         store_queue: 0,
+        alarms: 0,
         streams: 1,
     };
     Update::Item("counters".into(), StreamItem::Counters(Box::new(counters)))

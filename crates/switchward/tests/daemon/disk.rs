@@ -77,7 +77,7 @@ fn with_a_full_disk_at_the_start_the_mend_is_told() {
 }
 
 /// A file system of two megabytes that only this thread and its children see.
-fn small_disk(stage: &Stage) -> std::path::PathBuf {
+pub(super) fn small_disk(stage: &Stage) -> std::path::PathBuf {
     unshare(CloneFlags::CLONE_NEWNS).unwrap();
     let disk = stage.folder().join("disk");
     std::fs::create_dir(&disk).unwrap();
@@ -87,7 +87,7 @@ fn small_disk(stage: &Stage) -> std::path::PathBuf {
 }
 
 /// Takes all the space that is left.
-fn fill(path: &Path) {
+pub(super) fn fill(path: &Path) {
     let mut file = File::create(path).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     while file.write_all(&[0]).is_ok() {}

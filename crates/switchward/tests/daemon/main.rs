@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it saw")]
 
 mod adopt;
+mod alarms;
 mod cli_asks;
 mod cli_files;
 mod cli_help;

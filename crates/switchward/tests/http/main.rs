@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail like the test")]
 
 mod access_log;
+mod alarms;
 mod allows;
 mod ask;
 mod ask_more;

@@ -174,6 +174,14 @@ const NEW: &[Row] = &[
     row!(guard.wrong_call_state_block_duration, "", r#""1m""#, "", "60s"),
     row!(guard.untrusted_block_duration, "", r#""3m""#, "", "180s"),
     row!(guard.silence_alarm, "", r#""10m""#, "", "600s"),
+    row!(alarms.disconnected_after, "", r#""1m""#, "", "60s"),
+    row!(alarms.reconnects, "", "7", "", "7"),
+    row!(alarms.malformed, "", "20", "", "20"),
+    row!(alarms.window, "", r#""10m""#, "", "600s"),
+    row!(alarms.bans_per_minute, "", "50", "", "50"),
+    row!(alarms.ledger_percent, "", "80", "", "80"),
+    row!(alarms.rule_never_fired, "", r#""0""#, "", "0ns"),
+    row!(alarms.clear_after, "", r#""2m""#, "", "120s"),
     row!(api.allowed_ips, "", r#"["192.0.2.8"]"#, "", "[192.0.2.8/32]"),
 ];
 

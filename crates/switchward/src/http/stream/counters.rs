@@ -50,6 +50,8 @@ pub struct Counters {
     pub last_ban_us: u64,
     /// Changes that wait for the disk now.
     pub store_queue: u64,
+    /// Alarms that are on.
+    pub alarms: u64,
     /// Live streams now.
     pub streams: u64,
 }
@@ -96,6 +98,7 @@ impl Counters {
             firewall_queue: kernel.as_ref().map_or(0, |stats| stats.queue_depth as u64),
             last_ban_us: kernel.as_ref().map_or(0, |stats| stats.last_latency_us),
             store_queue: app.mirror.store().map_or(0, |store| store.health().waiting),
+            alarms: app.monitor.alarms.active().len() as u64,
             streams: app.monitor.streams.count() as u64,
         }
     }

@@ -1,0 +1,151 @@
+//! The kinds of alarms, each with its meaning and its mend; `docs/monitoring.md` has the same table, and a test compares.
+
+use super::Kind;
+use crate::news::Severity::{Critical, Info, Warning};
+use std::time::Duration;
+
+/// A warning that is raised at once and over after a while.
+const USUAL: Kind = Kind {
+    name: "",
+    severity: Warning,
+    raise_after: Duration::ZERO,
+    over_at_once: false,
+    over: "it is over",
+    when: "",
+    mend: "",
+};
+
+/// All kinds that there are.
+pub const ALL: [&Kind; 13] = [
+    &SILENCE,
+    &DISCONNECTED,
+    &RECONNECTS,
+    &EVENTS_LOST,
+    &MALFORMED,
+    &FORGED,
+    &BAN_STORM,
+    &RULE_NEVER_FIRED,
+    &DEGRADED,
+    &KERNEL_DIFFERS,
+    &KERNEL_CHANGED,
+    &STORE_FAILING,
+    &LEDGER_NEARLY_FULL,
+];
+
+/// No event from a switch.
+pub static SILENCE: Kind = Kind {
+    name: "silence",
+    severity: Critical,
+    over_at_once: true,
+    over: "the switch sends events again",
+    when: "A switch sent no event for `guard.silence_alarm`, connected or not. FreeSWITCH sends a HEARTBEAT every 20 s.",
+    mend: "Is the switch running? Does `fs_cli` answer? Is HEARTBEAT off in the switch? The text says what the connection says.",
+    ..USUAL
+};
+/// No connection to a switch.
+pub static DISCONNECTED: Kind = Kind {
+    name: "disconnected",
+    severity: Critical,
+    over_at_once: true,
+    over: "the switch is connected again",
+    when: "There was no connection to a switch for `alarms.disconnected_after`.",
+    mend: "The text says why and what to set: the password, the ACL of the event socket, or nobody listens there.",
+    ..USUAL
+};
+/// Connections that do not last.
+pub static RECONNECTS: Kind = Kind {
+    name: "reconnects",
+    over: "the connection lasts again",
+    when: "More than `alarms.reconnects` connections to a switch were made within `alarms.window`.",
+    mend: "Look for a switch that restarts, a network that drops connections, or `killed listener` in its log.",
+    ..USUAL
+};
+/// The switch threw events away.
+pub static EVENTS_LOST: Kind = Kind {
+    name: "events-lost",
+    severity: Critical,
+    over: "no more events were lost",
+    when: "The switch dropped our connection within `alarms.window` because we read too slowly: it threw events away.",
+    mend: "Is this machine overloaded? Give the daemon a core (`CPUWeight`), or run it beside the switch.",
+    ..USUAL
+};
+/// What cannot be read.
+pub static MALFORMED: Kind = Kind {
+    name: "malformed",
+    over: "what the switch sends can be read again",
+    when: "`alarms.malformed` events or more within `alarms.window` were malformed or named a source that is no address.",
+    mend: "Was the switch updated, or a module added that rewrites events? Report it with a capture of the events.",
+    ..USUAL
+};
+/// Somebody forges events.
+pub static FORGED: Kind = Kind {
+    name: "forged-events",
+    severity: Critical,
+    over: "no more forged events came",
+    when: "A client of the switch's event socket made events of the kinds that the guard judges (`sendevent`) within `alarms.window`. They are ignored.",
+    mend: "Somebody has the event socket's password. Find out who (`fs_cli -x 'show management'`, the switch's log) and change it.",
+    ..USUAL
+};
+/// Very many bans.
+pub static BAN_STORM: Kind = Kind {
+    name: "ban-storm",
+    over: "bans are made at a usual pace again",
+    when: "Rules made more than `alarms.bans_per_minute` bans within a minute.",
+    mend: "An attack, or a rule that bans customers: look at `switchward list` and at the reasons. A rule can be switched off, `security.dry_run` bans nobody.",
+    ..USUAL
+};
+/// A rule that nothing ever met.
+pub static RULE_NEVER_FIRED: Kind = Kind {
+    name: "rule-never-fired",
+    severity: Info,
+    over_at_once: true,
+    over: "the rule has fired",
+    when: "A rule that is on has not fired for `alarms.rule_never_fired` since the start, although events came all the while. Off with \"0\".",
+    mend: "Good news on a quiet network. On an open one, check that the switch sends what the rule counts; the text says how many came.",
+    ..USUAL
+};
+/// The kernel does not take everything.
+pub static DEGRADED: Kind = Kind {
+    name: "enforcement-degraded",
+    severity: Critical,
+    raise_after: Duration::from_secs(2),
+    over: "the kernel holds all bans again",
+    when: "Something that was to be dropped is not in the kernel, and the writer tries again.",
+    mend: "The text says what the kernel said: a full set (raise `firewall.max_elements`), a missing privilege, or memory.",
+    ..USUAL
+};
+/// Kernel and ledger are not the same.
+pub static KERNEL_DIFFERS: Kind = Kind {
+    name: "kernel-differs",
+    severity: Critical,
+    raise_after: Duration::from_secs(10),
+    over: "kernel and ledger hold the same again",
+    when: "The kernel holds another number of bans than the ledger for ten seconds, although nothing is on its way to it.",
+    mend: "`switchward status` says what is missing. Is somebody else writing to our table? A restart puts everything in anew without a gap.",
+    ..USUAL
+};
+/// Somebody else changed the kernel's part.
+pub static KERNEL_CHANGED: Kind = Kind {
+    name: "kernel-changed",
+    over: "nobody has changed our firewall any more",
+    when: "Somebody else destroyed or changed our table, sets or rule within `alarms.window`; it was repaired.",
+    mend: "Find who runs `nft flush ruleset`, `iptables-restore` or a firewall service's reload, and let it leave our table alone.",
+    ..USUAL
+};
+/// The disk does not take everything.
+pub static STORE_FAILING: Kind = Kind {
+    name: "store-failing",
+    severity: Critical,
+    over: "the store can be written again",
+    when: "The store cannot be written: bans hold, but would not survive a restart.",
+    mend: "Free some space, or mend the disk; the whole ledger is written as soon as it can be.",
+    ..USUAL
+};
+/// There is little room left.
+pub static LEDGER_NEARLY_FULL: Kind = Kind {
+    name: "ledger-nearly-full",
+    over: "there is room in the ledger again",
+    when: "The ledger holds `alarms.ledger_percent` of `firewall.max_elements` or more; a full one takes no more bans of rules.",
+    mend: "Raise `firewall.max_elements`, shorten ban times, or ban networks in place of addresses.",
+    ..USUAL
+};

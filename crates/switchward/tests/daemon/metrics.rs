@@ -1,6 +1,8 @@
 //! The metrics under real traffic, as Prometheus' own tools read them.
 
 use crate::support::{Daemon, Ended, PASSWORD, Stage, eventually, traffic};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 fn metrics(daemon: &Daemon) -> String {
@@ -14,6 +16,10 @@ fn metrics(daemon: &Daemon) -> String {
 fn value(text: &str, sample: &str) -> f64 {
     let found = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("{sample} is not in\n{text}")).parse().unwrap()
+}
+
+fn dist(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../dist").join(file)
 }
 
 fn promtool(arguments: &[&str]) -> Command {
@@ -74,4 +80,51 @@ fn what_happened_is_counted_and_promtool_finds_no_fault() {
     check.stdin(Stdio::from(std::fs::File::open(file).unwrap()));
     let said = Ended::of(&mut check).with(0);
     assert_eq!(said, "", "promtool has something to say");
+}
+
+#[test]
+fn the_alert_rules_and_the_dashboard_ask_for_what_there_is() {
+    let rules = std::fs::read_to_string(dist("prometheus/switchward.rules.yml")).unwrap();
+    let folder = dist("prometheus");
+    let check = |arguments: &[&str]| Ended::of(promtool(arguments).current_dir(&folder)).with(0);
+    check(&["check", "rules", "switchward.rules.yml"]);
+    check(&["test", "rules", "switchward.test.yml"]);
+
+    let dashboard = std::fs::read_to_string(dist("grafana/switchward.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    assert!(
+        variables.iter().any(|variable| variable["type"] == "datasource" && variable["name"] == "datasource")
+    );
+    let mut ids = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "two panels of one number");
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            assert_eq!(target["datasource"]["uid"], "${datasource}");
+        }
+    }
+
+    let stage = Stage::new();
+    let switch = stage.switch();
+    let daemon = stage.start("");
+    daemon.wait_for_switch();
+    traffic::send(&switch, &traffic::heartbeat(&switch));
+    eventually("the switch was heard", || metrics(&daemon).contains("last_heard_timestamp"));
+    let text = metrics(&daemon);
+    let there: BTreeSet<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(['{', ' ']).next().unwrap())
+        .collect();
+    let mut asked = 0;
+    for source in [rules, dashboard.to_string()] {
+        for word in source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            let is_metric = word.starts_with("switchward_") || word.starts_with("process_");
+            if is_metric {
+                asked += 1;
+                assert!(there.contains(word), "{word} is not in\n{text}");
+            }
+        }
+    }
+    assert!(asked > 50, "{asked}");
 }

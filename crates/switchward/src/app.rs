@@ -8,7 +8,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::mirror::Mirror;
 use crate::monitor::Monitor;
+use crate::notify::Notifier;
 use crate::policy;
+use crate::report::Reports;
 use crate::switch::Switch;
 use arc_swap::ArcSwap;
 use guard::engine::Terms;
@@ -36,6 +38,10 @@ pub struct App {
     pub log: crate::logs::Level,
     /// Why bans are not enforced in the kernel, when they are not.
     pub unenforced: Option<String>,
+    /// Tells others what happens.
+    pub notifier: Arc<Notifier>,
+    /// Reports bans to a central repository.
+    pub reports: Arc<Reports>,
     /// When the daemon started.
     pub started: Time,
     /// Answers of the HTTP interface that are kept.
@@ -189,6 +195,8 @@ impl App {
         if new.log.level != running.log.level {
             self.log.set(new.log.level);
         }
+        self.notifier.apply(&new);
+        self.reports.apply(&new);
         self.config.store(Arc::new(new));
         match (live.is_empty(), restart.is_empty()) {
             (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),

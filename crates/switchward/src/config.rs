@@ -22,6 +22,7 @@ mod load;
 mod model;
 mod nearest;
 mod network;
+mod notify;
 mod problem;
 mod read;
 mod reload;
@@ -42,8 +43,11 @@ pub use model::{
     LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
 };
 pub use network::{NetworkError, parse_network};
+pub use notify::{Facility, Mail, MailTls, Notify, Slack, Syslog, Telegram, Templates, Webhook};
 pub use problem::{Problem, Problems, Severity};
 pub use secret::Secret;
+
+pub(crate) use nearest::nearest;
 
 use findings::Findings;
 use tree::{Lines, Node, Syntax};

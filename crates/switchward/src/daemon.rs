@@ -10,7 +10,9 @@ use crate::exit;
 use crate::logs::Level;
 use crate::mirror::{self, Mirror};
 use crate::monitor::Monitor;
+use crate::notify::{self, Notifier, Notifying};
 use crate::policy;
+use crate::report::{Reporting, Reports};
 use crate::store::{Kept, OpenError, Store};
 use crate::switch::Switch;
 use crate::watch::{self, Reader};
@@ -101,10 +103,14 @@ pub struct Running {
     stop: signal::Sender<bool>,
     http: JoinHandle<()>,
     ticker: JoinHandle<()>,
+    notifying: Notifying,
+    reporting: Reporting,
 }
 
 /// Connections for commands to one switch.
 const COMMAND_CONNECTIONS: usize = 4;
+/// How long the last notifications and reports may take.
+const LAST_MESSAGES: Duration = Duration::from_millis(1500);
 
 /// Starts the daemon. The network namespace of the firewall is that of the calling thread.
 ///
@@ -144,12 +150,15 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         own,
         log,
         unenforced,
+        notifier: Arc::new(Notifier::default()),
+        reports: Arc::new(Reports::default()),
         started: clock::now(),
         cache: Default::default(),
         monitor: Monitor::default(),
     });
     let address =
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
+    let (notifying, reporting) = tell_others(&app, options.store.as_deref());
     let (stop, stopped) = signal::channel(false);
     let http = tokio::spawn(serve(app.clone(), listener, stopped.clone()));
     if let Some(listener) = profiling {
@@ -163,7 +172,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         tracing::warn!("security.enabled is false: nothing is guarded, only the interface is there");
     }
     tracing::info!(%address, switches = app.switches.len(), "ready");
-    Ok(Running { app, address, namespace, readers, stop, http, ticker })
+    Ok(Running { app, address, namespace, readers, stop, http, ticker, notifying, reporting })
 }
 
 impl Running {
@@ -192,7 +201,10 @@ impl Running {
             let disk = app.mirror.store().is_none_or(|store| store.stop(Duration::from_secs(1)));
             (kernel, disk)
         });
-        match ended.await {
+        let ended = ended.await;
+        // Last, because the kernel has just taken the last bans, and because it may take longest.
+        tokio::join!(self.notifying.stop(LAST_MESSAGES), self.reporting.stop(LAST_MESSAGES));
+        match ended {
             Ok((true, true)) if dry => tracing::info!("stopped"),
             Ok((true, true)) if flush => tracing::info!("stopped; the kernel's sets are removed"),
             Ok((true, true)) => tracing::info!("stopped; the kernel keeps the bans"),
@@ -200,6 +212,16 @@ impl Running {
             Err(error) => tracing::error!(%error, "stopping failed"),
         }
     }
+}
+
+/// Notifications and reports, from now on.
+fn tell_others(app: &Arc<App>, store: Option<&Path>) -> (Notifying, Reporting) {
+    let config = app.config.load();
+    app.notifier.apply(&config);
+    app.reports.apply(&config);
+    app.mirror.follow_with_reports(app.reports.clone());
+    let dead_letters = notify::dead_letter_file(store.unwrap_or(&config.store.path));
+    (Notifier::start(app, app.mirror.store().is_some().then_some(dead_letters)), Reports::start(app))
 }
 
 fn start_readers(app: &Arc<App>, config: &Config) -> Result<Vec<Reader>, StartError> {

@@ -11,7 +11,7 @@ use crate::app::App;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::any;
+use axum::routing::{any, delete};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -35,6 +35,7 @@ mod lifetime;
 pub mod lists;
 mod measure;
 pub mod metrics;
+pub mod notifications;
 pub mod openapi;
 pub mod overview;
 pub mod profiling;
@@ -83,6 +84,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(alarms::routes())
         .merge(metrics::routes())
         .merge(stream::routes())
+        .merge(notifications::routes())
 }
 
 /// How the guard is doing, and what it has counted.
@@ -110,6 +112,7 @@ fn lists() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(bans::add_batch))
         .routes(routes!(bans::one, bans::remove))
         .routes(routes!(bans::unblock))
+        .route("/api/v1/ips/{ip}/{length}/block", delete(bans::unblock_network))
         .routes(routes!(allows::list, allows::add))
         .routes(routes!(allows::add_batch))
         .routes(routes!(allows::one, allows::remove))

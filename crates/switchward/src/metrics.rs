@@ -9,6 +9,7 @@ pub mod exposition;
 mod followers;
 mod interface;
 mod judgement;
+mod others;
 mod process;
 mod switches;
 
@@ -20,6 +21,7 @@ pub fn gather(app: &App) -> Vec<Family> {
     families.extend(judgement::families(app));
     families.extend(followers::families(app));
     families.extend(interface::families(app));
+    families.extend(others::families(app));
     families.extend(process::families(app));
     families
 }

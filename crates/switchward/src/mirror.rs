@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::clock;
 use crate::news::{Event, News};
+use crate::report::Reports;
 use crate::store::{Kept, Store};
 
 /// The followers of the ledger.
@@ -18,6 +19,7 @@ pub struct Mirror {
     news: Arc<News>,
     firewall: OnceLock<Writer>,
     store: OnceLock<Store>,
+    reports: OnceLock<Arc<Reports>>,
 }
 
 impl Mirror {
@@ -34,6 +36,11 @@ impl Mirror {
     /// From now on changes go to this store too.
     pub fn follow_with_store(&self, store: Store) {
         _ = self.store.set(store);
+    }
+
+    /// From now on these hear which bans the kernel takes.
+    pub fn follow_with_reports(&self, reports: Arc<Reports>) {
+        _ = self.reports.set(reports);
     }
 
     /// The firewall, when bans are enforced.
@@ -53,6 +60,13 @@ impl Mirror {
         }
     }
 
+    /// As [`Mirror::enforce`]; `done` hears what the kernel says.
+    pub(crate) fn enforce_and_tell(&self, ban: &Ban, done: netfilter::Done) {
+        if let Some(writer) = self.firewall.get() {
+            writer.submit_with(netfilter::Change::Add(element(ban, clock::now())), done);
+        }
+    }
+
     /// Takes a target out of the kernel, whether the ledger knows of it or not.
     pub fn release(&self, released: Target) {
         if let Some(writer) = self.firewall.get() {
@@ -69,7 +83,10 @@ impl Mirror {
     fn tell(&self, change: &Change) {
         if let Some(writer) = self.firewall.get() {
             match change {
-                Change::Banned(ban) => writer.submit(netfilter::Change::Add(element(ban, clock::now()))),
+                Change::Banned(ban) => match self.reports.get().and_then(|reports| reports.hears(ban)) {
+                    Some(done) => self.enforce_and_tell(ban, done),
+                    None => writer.submit(netfilter::Change::Add(element(ban, clock::now()))),
+                },
                 // The kernel forgets by itself what runs out, but by a clock of its own: the wall clock may have been set.
                 Change::Lifted(ban, _) | Change::Expired(ban) => self.release(ban.target),
                 Change::Allowed(_) | Change::Refreshed(_) | Change::Disallowed(..) => {}
@@ -142,7 +159,10 @@ pub fn adopted(element: &netfilter::Element, now: Time) -> Ban {
         since: now,
         until: element.timeout.map(|left| now + left),
         origin: Origin::Guard,
-        reason: Reason { rule: "found-in-kernel".into(), ..reason },
+        reason: Reason { rule: FOUND_IN_KERNEL.into(), ..reason },
         note: String::new(),
     }
 }
+
+/// The rule of what was found in the kernel.
+pub(crate) const FOUND_IN_KERNEL: &str = "found-in-kernel";

@@ -22,6 +22,7 @@ impl Walk {
         self.check_networks();
         self.check_chandaemon();
         self.check_listeners();
+        super::notify::check(&mut self.config.notify, &mut self.findings);
         let Self { config, findings, .. } = self;
         findings.finish().map(|warnings| (config, warnings))
     }
@@ -152,6 +153,14 @@ impl Walk {
                 "true without report_url",
                 "the address that bans are reported to",
                 "set security.chandaemon.report_url, or enabled to false",
+            );
+        }
+        if chandaemon.enabled && !chandaemon.report_url.is_empty() && chandaemon.blocker_url.is_empty() {
+            self.findings.warning(
+                self.findings.at("security.chandaemon.enabled"),
+                "true without blocker_url",
+                "the address at which the repository finds this daemon, so that it can lift a ban",
+                "set security.chandaemon.blocker_url",
             );
         }
     }

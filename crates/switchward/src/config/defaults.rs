@@ -13,6 +13,7 @@ use super::model::{
     Alarms, Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
     LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
 };
+use super::notify::Notify;
 use super::secret::Secret;
 
 impl Default for Config {
@@ -31,6 +32,7 @@ impl Default for Config {
             guard: GuardLimits::default(),
             alarms: Alarms::default(),
             api: Api::default(),
+            notify: Notify::default(),
         }
     }
 }

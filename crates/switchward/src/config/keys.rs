@@ -6,6 +6,7 @@
 
 mod alarms;
 mod daemon;
+mod notify;
 mod security;
 mod switch;
 
@@ -84,6 +85,13 @@ pub(super) static SECTIONS: &[Section] = &[
     daemon::GUARD,
     alarms::ALARMS,
     daemon::API,
+    notify::NOTIFY,
+    notify::TEMPLATES,
+    notify::WEBHOOK,
+    notify::SLACK,
+    notify::TELEGRAM,
+    notify::MAIL,
+    notify::SYSLOG,
 ];
 
 /// Every key but those of a switch.

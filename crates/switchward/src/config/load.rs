@@ -56,6 +56,11 @@ pub fn load(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result
     loaded.path = Some(path.into());
     let mut findings = Findings::new(&file);
     read_passwords(&mut loaded.config, path.parent().unwrap_or(Path::new("")), &mut findings);
+    super::notify::read_files(
+        &mut loaded.config.notify,
+        path.parent().unwrap_or(Path::new("")),
+        &mut findings,
+    );
     match findings.finish() {
         Ok(more) => loaded.warnings.extend(more),
         Err(Problems(more)) => return Err(Problems([loaded.warnings, more].concat()).into()),
@@ -117,7 +122,7 @@ fn read_passwords(config: &mut Config, directory: &Path, findings: &mut Findings
     let shared = security.esl_password_file.as_ref().map(|file| directory.join(file));
     if let Some(file) = &shared {
         // The one switch of a configuration without [[switch]] names the same file; it is read once.
-        if let Some(password) = read_password(file, "security.esl_password_file", findings) {
+        if let Some(password) = read_secret(file, "security.esl_password_file", findings) {
             security.esl_password = password;
         }
     }
@@ -125,7 +130,7 @@ fn read_passwords(config: &mut Config, directory: &Path, findings: &mut Findings
         let Some(file) = switch.password_file.as_ref().map(|file| directory.join(file)) else { continue };
         let password = match shared.as_ref() == Some(&file) {
             true => Some(security.esl_password.clone()),
-            false => read_password(&file, &format!("switch[{}].password_file", switch.name), findings),
+            false => read_secret(&file, &format!("switch[{}].password_file", switch.name), findings),
         };
         if let Some(password) = password {
             switch.password = password;
@@ -133,7 +138,8 @@ fn read_passwords(config: &mut Config, directory: &Path, findings: &mut Findings
     }
 }
 
-fn read_password(path: &Path, key: &str, findings: &mut Findings) -> Option<Secret> {
+/// The first line of a file with a password or another secret; says what is wrong with it.
+pub(super) fn read_secret(path: &Path, key: &str, findings: &mut Findings) -> Option<Secret> {
     let place = || Place { file: path.display().to_string(), line: 0, column: 0, key: key.into() };
     let expected = "a file whose first line is the password";
     let bytes = match read_bounded(path, PASSWORD_BYTES) {
@@ -166,6 +172,19 @@ fn read_password(path: &Path, key: &str, findings: &mut Findings) -> Option<Secr
     };
     findings.error(place(), bad, expected, "write the password into its first line");
     None
+}
+
+/// A text file as a whole; says what is wrong with it.
+pub(super) fn read_text(path: &Path, key: &str, findings: &mut Findings) -> Option<String> {
+    let read = read_bounded(path, MAX_BYTES).map_err(|error| error.to_string());
+    match read.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "no UTF-8 text".to_owned())) {
+        Ok(text) => Some(text),
+        Err(found) => {
+            let place = Place { file: path.display().to_string(), line: 0, column: 0, key: key.into() };
+            findings.error(place, &found, "a file that can be read", "correct the path, or its rights");
+            None
+        }
+    }
 }
 
 fn mend(source: &io::Error) -> &'static str {

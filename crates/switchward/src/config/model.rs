@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::Secret;
+use super::notify::Notify;
 
 /// The whole configuration of the daemon. `Config::default()` is what an empty file means.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Config {
     pub alarms: Alarms,
     /// Who may change state over HTTP.
     pub api: Api,
+    /// Who is told what.
+    pub notify: Notify,
 }
 
 /// The HTTP listener.
@@ -314,13 +317,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+pub(super) use words;
 
 words! {
     /// Which protocol a switch speaks.

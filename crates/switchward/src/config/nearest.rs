@@ -4,7 +4,7 @@
 //! for an answer.
 
 /// The nearest of `known`, when it is near enough that a slip of the fingers explains it: a quarter of its letters.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if word.len() > LONGEST {
         return None;
     }

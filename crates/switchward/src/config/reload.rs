@@ -69,6 +69,7 @@ impl Config {
             cache: self.cache,
             alarms: self.alarms,
             api: self.api,
+            notify: self.notify,
         }
     }
 }

@@ -6,6 +6,7 @@ mod durations;
 mod lenience;
 mod limits;
 mod messages;
+mod notify;
 mod reload;
 mod rules;
 

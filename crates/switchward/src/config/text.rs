@@ -20,6 +20,10 @@ pub(super) enum Shape {
     Command,
     /// A label.
     Name,
+    /// Anything on one line; may be empty.
+    Line,
+    /// A template; may be empty, and may have lines.
+    Template,
     /// An `http` or `https` address; may be empty.
     Url,
     /// An iptables chain.
@@ -48,6 +52,8 @@ impl Shape {
             Self::Pattern => "a domain pattern, not empty and without blanks",
             Self::Command => "a command, not empty and without control characters",
             Self::Name => "a name of 1 to 64 bytes without control characters",
+            Self::Line => "a text of at most 1000 bytes without control characters",
+            Self::Template => "a text of at most 4000 bytes without control characters but line feeds",
             Self::Url => "an http:// or https:// address, or an empty text",
             Self::ChainName => {
                 "a chain name of 1 to 28 bytes without blanks and with no \"-\" or \"!\" in front"
@@ -69,6 +75,8 @@ impl Shape {
             Self::Pattern => tight && !text.is_empty(),
             Self::Command => !text.is_empty() && !text.contains(char::is_control),
             Self::Name => (1..=64).contains(&text.len()) && !text.contains(char::is_control),
+            Self::Line => text.len() <= 1000 && !text.contains(char::is_control),
+            Self::Template => text.len() <= 4000 && !text.contains(|c: char| c.is_control() && c != '\n'),
             Self::Url => text.is_empty() || (tight && has_host(text)),
             Self::ChainName => tight && (1..=28).contains(&text.len()) && !text.starts_with(['-', '!']),
             Self::SetName => {

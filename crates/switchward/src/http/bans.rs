@@ -7,7 +7,7 @@ use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking, ordered, schema};
 use crate::app::App;
 use crate::clock;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use guard::engine::Terms;
 use guard::{Ban, Scope, Target};
@@ -271,4 +271,14 @@ pub(super) async fn unblock(
         message: "IP unblocked successfully".into(),
         warnings: done.warnings,
     }))
+}
+
+/// As [`unblock`], for a network whose slash a repository did not encode.
+pub(super) async fn unblock_network(
+    State(app): State<Arc<App>>,
+    who: Who,
+    Path((net, length)): Path<(String, String)>,
+) -> Result<Json<Unblocked>, Error> {
+    let place = Place::of(&format!("{net}/{length}"))?;
+    unblock(State(app), who, place).await
 }

@@ -141,6 +141,7 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
 )]
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
     let counts = app.guard.counts();
+    let reports = app.reports.stats();
     let (active_blacklist_entries, active_whitelist_entries) = app.guard.ledger().sizes();
     Json(Stats {
         total_registrations: counts.registrations.value(),
@@ -152,8 +153,8 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
         last_wrong_call_state_time: clock::rfc3339(counts.last_wrong_call_state()),
         active_whitelist_entries,
         active_blacklist_entries,
-        reports_sent: 0,
-        reports_failed: 0,
+        reports_sent: reports.sent,
+        reports_failed: reports.failed,
     })
 }
 
@@ -206,5 +207,6 @@ pub(super) async fn channels(State(app): State<Arc<App>>) -> Json<BTreeMap<Strin
     if let Some(store) = app.mirror.store() {
         add("store", store.health().waiting, None);
     }
+    add("reports", app.reports.stats().waiting as u64, None);
     Json(channels)
 }

@@ -165,6 +165,8 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         own: Vec::new(),
         log: Level::detached(LogLevel::Info),
         unenforced: (kernel == Kernel::None).then(|| "no firewall in this test".to_owned()),
+        notifier: Arc::default(),
+        reports: Arc::default(),
         started: clock::now(),
         cache: Default::default(),
         monitor: switchward::monitor::Monitor::default(),

@@ -226,6 +226,10 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
 fn the_table_has_no_key_and_no_variable_that_these_rows_miss() {
     let apart = ["security.esl_password", "security.esl_password_file", "security.chandaemon.enabled"];
     for key in crate::config::keys::keys().filter(|key| !apart.contains(&key.path)) {
+        // tests/notify.rs has these.
+        if key.path.starts_with("notify.") {
+            continue;
+        }
         let row = ROWS.iter().chain(NEW).find(|row| row.0 == key.path);
         assert_eq!(row.map(|row| row.1), Some(key.variable), "{}", key.path);
     }

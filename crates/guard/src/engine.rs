@@ -12,6 +12,7 @@ use crate::policy::{Policy, Signal, Subject, UNTRUSTED_DOMAIN, UNTRUSTED_NUMBER}
 use crate::source::{Source, Target};
 use crate::tally::printable;
 use crate::time::Time;
+use crate::timeline::{Did, Record};
 use crate::verdict::{Alert, AlertKind, Verdict};
 use crate::window::Tick;
 use ahash::RandomState;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod compiled;
+mod lately;
 mod look;
 mod orders;
 mod shard;
@@ -46,11 +48,13 @@ pub struct Limits {
     pub registrations: usize,
     /// Bans, and allow entries, kept at most.
     pub bans: usize,
+    /// Records of what sources did lately.
+    pub timeline: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { windows: 1_000_000, registrations: 200_000, bans: 1_000_000 }
+        Limits { windows: 1_000_000, registrations: 200_000, bans: 1_000_000, timeline: 65_536 }
     }
 }
 
@@ -76,8 +80,7 @@ impl Guard {
     /// A guard with an empty ledger. `seed` keys the hashes: random in production, fixed in tests.
     pub fn new(policy: Policy, limits: Limits, seed: [u64; 4], journal: Journal) -> Guard {
         let hasher = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
-        let shard =
-            || Mutex::new(Shard::new(limits.windows / SHARDS, limits.registrations / SHARDS, &hasher));
+        let shard = || Mutex::new(Shard::new(&limits, SHARDS, &hasher));
         Guard {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             policy: ArcSwap::from_pointee(Compiled::new(policy)),
@@ -137,6 +140,7 @@ impl Guard {
             What::Registered { expires } => self.registered(&seen, expires, &mut verdicts),
             What::Unregistered | What::Expired => {
                 let mut shard = self.shard(source).lock();
+                shard.record(&seen);
                 shard.standings.unbind(source, seen.seen.user, seen.seen.domain);
             }
             What::Challenged
@@ -272,6 +276,7 @@ impl Guard {
         let registered = {
             let mut shard = self.shard(seen.source).lock();
             shard.tallies.sweep(Tick::of(seen.now), SWEEP, &compiled.spans);
+            shard.record(seen);
             let registered = shard.standings.phones(seen.source, seen.now) > 0;
             let known = registered || self.allowed(&compiled.policy, seen).is_some();
             let strike = shard.names.strike(seen);
@@ -387,6 +392,10 @@ impl Guard {
         verdicts: &mut Verdicts,
     ) {
         self.counts.heard_while_banned.up();
+        if standing.is_to_record(seen.now) {
+            let heard = Record::new(seen.seen, seen.ip, Did::HeardWhileBanned, seen.now);
+            self.shard(seen.source).lock().timeline.push(heard);
+        }
         let since = seen.now.since(standing.ban.since);
         // A clock that was set back makes the ban seem to lie ahead: the kernel's time has gone on.
         let overdue = since > STILL_HEARD || seen.now < standing.ban.since;

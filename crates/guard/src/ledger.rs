@@ -118,7 +118,13 @@ impl Ledger {
     }
 
     fn enter(&self, inner: &mut Inner, ban: Ban, now: Time) -> Entered {
-        let standing = inner.bans.get(&ban.target).filter(|held| held.ban.stands(now));
+        if inner.bans.get(&ban.target).is_some_and(|held| !held.ban.stands(now))
+            && let Some(over) = inner.take_ban(ban.target)
+        {
+            // It ran out and nobody has swept it yet; what follows is another ban.
+            (self.journal)(&Change::Expired(over));
+        }
+        let standing = inner.bans.get(&ban.target);
         let mut ban = ban;
         if let Some(held) = standing
             && !ban.origin.is_operator()

@@ -16,6 +16,7 @@ pub mod source;
 mod standing;
 pub mod tally;
 pub mod time;
+pub mod timeline;
 pub mod verdict;
 mod window;
 

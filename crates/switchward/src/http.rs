@@ -30,6 +30,7 @@ mod error;
 pub mod extract;
 mod gate;
 mod headers;
+pub mod history;
 pub mod kernel;
 mod lifetime;
 pub mod lists;
@@ -47,6 +48,7 @@ mod shield;
 pub mod status;
 pub mod stream;
 pub mod system;
+pub mod timelines;
 pub mod untrusted;
 pub mod why;
 
@@ -80,6 +82,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(state())
         .merge(lists())
         .merge(lists::routes())
+        .merge(history::routes())
+        .merge(timelines::routes())
         .merge(switch())
         .merge(alarms::routes())
         .merge(metrics::routes())

@@ -79,6 +79,7 @@ pub fn limits(config: &Config) -> Limits {
         windows: config.guard.max_sources as usize,
         registrations: config.guard.max_registrations as usize,
         bans: config.firewall.max_elements as usize,
+        timeline: config.guard.timeline as usize,
     }
 }
 

@@ -56,7 +56,7 @@ pub struct State {
     pub registrations: usize,
     /// Registrations not kept because the table was full.
     pub registrations_refused: u64,
-    /// Bytes held by windows and names.
+    /// Bytes held by windows, names and the timeline.
     pub bytes: usize,
 }
 
@@ -122,7 +122,7 @@ impl Guard {
             state.windows_evicted += shard.tallies.evicted();
             state.registrations += shard.standings.len();
             state.registrations_refused += shard.standings.refused();
-            state.bytes += shard.tallies.bytes() + shard.names.bytes();
+            state.bytes += shard.tallies.bytes() + shard.names.bytes() + shard.timeline.bytes();
         }
         state
     }

@@ -2,6 +2,7 @@
 //!
 //! It counts; what follows from a count is the engine's.
 
+use super::Limits;
 use super::compiled::Compiled;
 use crate::names::{LONGEST_NAME, Names};
 use crate::observation::{Evidence, Observation};
@@ -10,6 +11,7 @@ use crate::source::Source;
 use crate::standing::Standings;
 use crate::tally::{Key, Record, Strike, Tallies, printable};
 use crate::time::Time;
+use crate::timeline::{self, Did, Ring};
 use ahash::RandomState;
 use std::net::IpAddr;
 
@@ -17,6 +19,8 @@ pub(crate) struct Shard {
     pub(super) tallies: Tallies,
     pub(super) standings: Standings,
     pub(super) names: Names,
+    /// What sources did lately.
+    pub(super) timeline: Ring,
 }
 
 /// An observation whose source is known.
@@ -63,11 +67,20 @@ impl Shard {
             && self.standings.is_registered_port(seen.source, seen.seen.port, seen.now)
     }
 
-    pub(super) fn new(windows: usize, registrations: usize, hasher: &RandomState) -> Shard {
+    /// One of `shards` that share the limits.
+    pub(super) fn new(limits: &Limits, shards: usize, hasher: &RandomState) -> Shard {
         Shard {
-            tallies: Tallies::new(windows, hasher.clone()),
-            standings: Standings::new(registrations, hasher.clone()),
+            tallies: Tallies::new(limits.windows / shards, hasher.clone()),
+            standings: Standings::new(limits.registrations / shards, hasher.clone()),
             names: Names::new(NAMES, hasher.clone()),
+            timeline: Ring::new(limits.timeline / shards),
+        }
+    }
+
+    /// Records what a source did.
+    pub(super) fn record(&mut self, seen: &Seen<'_>) {
+        if let Some(did) = Did::of(&seen.seen.what) {
+            self.timeline.push(timeline::Record::new(seen.seen, seen.ip, did, seen.now));
         }
     }
 

@@ -358,7 +358,7 @@ fn what_is_known_of_an_address_is_told() {
 
 #[test]
 fn a_flood_of_sources_stays_within_the_cap() {
-    let limits = Limits { windows: 16_000, registrations: 1_000, bans: 1_000 };
+    let limits = Limits { windows: 16_000, registrations: 1_000, bans: 1_000, timeline: 1_000 };
     let guard = Guard::new(Policy::default(), limits, [1, 2, 3, 4], Box::new(|_| ()));
     for n in 0..300_000u32 {
         let mut seen = from("198.51.100.1", FAILED);

@@ -26,12 +26,18 @@ pub(crate) struct Standing {
 pub(super) struct Told {
     compromise: AtomicBool,
     not_enforced: Paced,
+    recorded: Paced,
 }
 
 impl Standing {
     /// True the first time it is called for this ban.
     pub(crate) fn report_compromise_once(&self) -> bool {
         !self.told.compromise.swap(true, Relaxed)
+    }
+
+    /// True once a minute for this ban: its source is heard, and that is to be recorded.
+    pub(crate) fn is_to_record(&self, now: Time) -> bool {
+        self.told.recorded.is_due(now)
     }
 
     /// True once a minute for this ban.

@@ -186,6 +186,7 @@ impl Default for GuardLimits {
         Self {
             max_sources: 1_000_000,
             max_registrations: 200_000,
+            timeline: 65_536,
             wrong_call_state_block_duration: minutes(60),
             untrusted_block_duration: minutes(60),
             silence_alarm: minutes(5),

@@ -237,6 +237,8 @@ pub struct GuardLimits {
     pub wrong_call_state_block_duration: Duration,
     /// Ban for calls from untrusted domains, before the cap on forgeable evidence.
     pub untrusted_block_duration: Duration,
+    /// Records of what sources and accounts did lately, kept in memory.
+    pub timeline: u32,
     /// A switch that sends no event for so long raises an alarm.
     pub silence_alarm: Duration,
 }

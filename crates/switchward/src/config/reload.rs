@@ -64,6 +64,7 @@ impl Config {
             guard: GuardLimits {
                 max_sources: old.guard.max_sources,
                 max_registrations: old.guard.max_registrations,
+                timeline: old.guard.timeline,
                 ..self.guard
             },
             cache: self.cache,

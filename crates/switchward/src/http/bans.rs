@@ -2,13 +2,15 @@
 
 use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
-use super::extract::{Json, Place, short, target};
+use super::extract::{Json, Place, Segment, short, target};
 use super::lifetime::{how_long, lifetime};
-use super::{Error, Who, blocking, ordered, schema};
+use super::{Error, Who, blocking, ordered, schema, why};
 use crate::app::App;
 use crate::clock;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use guard::engine::Terms;
 use guard::{Ban, Scope, Target};
 use serde::{Deserialize, Serialize};
@@ -218,7 +220,12 @@ pub(super) async fn add_batch(
     params(Place),
     responses((status = 200, description = "Whether it is", body = Banned))
 )]
-pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Json<Banned>, Error> {
+pub(super) async fn one(State(app): State<Arc<App>>, Segment(path): Segment) -> Result<Response, Error> {
+    // A path that may hold slashes can have nothing behind it, so this one is told apart here.
+    if let Some(ip) = path.strip_suffix("/why") {
+        return Ok(why::of(app, Place::of(ip)?).await?.into_response());
+    }
+    let place = Place::of(&path)?;
     let now = clock::now();
     let ledger = app.guard.ledger();
     let blacklisted = match (place.target, place.ip) {
@@ -226,7 +233,7 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Jso
         (_, Some(ip)) => ledger.banned(ip, 0, now).is_some(),
         (net, None) => ledger.covering(net, now).is_some() || ledger.ban_of(net, now).is_some(),
     };
-    Ok(Json(Banned { ip: place.target.to_string(), blacklisted }))
+    Ok(Json(Banned { ip: place.target.to_string(), blacklisted }).into_response())
 }
 
 /// Lifts the bans of a target and of all within it.

@@ -7,6 +7,7 @@ use super::{Error, blocking};
 use crate::app::App;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -17,7 +18,7 @@ pub mod page;
 pub mod search;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(super::why::Alias::openapi())
         .routes(routes!(bans::list))
         .routes(routes!(allows::list))
         .routes(routes!(amend::amend))

@@ -1,7 +1,9 @@
 //! Why an address is banned or is not: all that the guard knows of it, for programs and in words.
 
 use super::extract::{Json, Place};
+use super::history::{self, HistoryItem};
 use super::schema::Address;
+use super::timelines::{self, TimelineItem};
 use super::{Error, blocking};
 use crate::app::App;
 use crate::clock;
@@ -42,6 +44,12 @@ pub struct Why {
     pub registered_phones: u32,
     /// What was counted against it, rule by rule.
     pub counted: Vec<RuleAccount>,
+    /// The last bans of it, the newest first; see `/security/history/{ip}`.
+    #[serde(default)]
+    pub history: Vec<HistoryItem>,
+    /// What it did lately, the newest first; see `/security/sources/{ip}/timeline`.
+    #[serde(default)]
+    pub timeline: Vec<TimelineItem>,
     /// All of this for a person.
     pub text: String,
 }
@@ -106,6 +114,9 @@ pub struct BanAccount {
     pub user_agents: Vec<String>,
     /// The switch that saw the last strike.
     pub switch: String,
+    /// What an operator noted; may be empty.
+    #[serde(default)]
+    pub note: String,
 }
 
 /// An allow entry, told in full.
@@ -171,6 +182,30 @@ pub struct RuleAccount {
     )
 )]
 pub(super) async fn why(State(app): State<Arc<App>>, place: Place) -> Result<Json<Why>, Error> {
+    of(app, place).await
+}
+
+/// The same as `/security/why/{ip}`.
+#[utoipa::path(
+    get,
+    path = "/security/blacklist/{ip}/why",
+    tag = "bans",
+    params(("ip" = Address, Path, description = "The address")),
+    responses(
+        (status = 200, description = "What is known", body = Why),
+        (status = 400, description = "Not an address, or a network")
+    )
+)]
+#[expect(dead_code, reason = "a description; bans::one tells this path apart")]
+pub(super) fn why_of_ban() {}
+
+/// The description of the path that has no route of its own.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(why_of_ban))]
+pub(super) struct Alias;
+
+/// All that is known of an address.
+pub(super) async fn of(app: Arc<App>, place: Place) -> Result<Json<Why>, Error> {
     let Some(ip) = place.ip else {
         return Err(Error::bad_request(format!(
             "{} is a network; ask about one address of it",
@@ -187,7 +222,11 @@ pub(super) async fn why(State(app): State<Arc<App>>, place: Place) -> Result<Jso
             known.ports.retain(|ban| ban.target == place.target);
             known.ban = known.ban.or_else(|| known.ports.pop());
         }
-        tell(&app, shown, &known, now)
+        let mut account = tell(&app, shown, &known, now);
+        account.history = history::latest(&app, place.target, LAST_BANS);
+        account.timeline = timelines::around(&app, place, LAST_MOMENTS);
+        words::tell_past(&mut account);
+        account
     })
     .await?;
     Ok(Json(account))
@@ -206,6 +245,8 @@ fn tell(app: &App, ip: String, known: &Explanation, now: Time) -> Why {
         allowed: known.allowed.as_ref().map(AllowAccount::of),
         registered_phones: known.phones,
         counted: known.counted.iter().map(RuleAccount::of).collect(),
+        history: Vec::new(),
+        timeline: Vec::new(),
         text: String::new(),
     };
     account.text = words::words(&account, known, now);
@@ -260,6 +301,7 @@ impl BanAccount {
             domains: ban.reason.domains.clone(),
             user_agents: ban.reason.agents.clone(),
             switch: ban.reason.switch.clone(),
+            note: ban.note.clone(),
         }
     }
 }
@@ -295,3 +337,8 @@ impl RuleAccount {
         }
     }
 }
+
+/// Bans of the past that are told.
+const LAST_BANS: usize = 10;
+/// Things that it did that are told.
+const LAST_MOMENTS: usize = 20;

@@ -1,9 +1,16 @@
 //! The history: one row for each ban that was ever made, with its end once it has one.
 //!
 //! Written in the same commits as the ledger's mirror, read over a connection of its own. A ban that is extended or widened keeps
-//! its row. Rows are kept for [`KEPT_FOR`] after the ban's end, and there are at most [`MOST`].
+//! its row. Rows are kept for [`KEPT_FOR`] after the ban's end, and there are at most [`MOST`] that have ended. Start with [`find`].
 
 use guard::{Ban, Origin, Time};
+
+mod find;
+#[cfg(test)]
+mod tests;
+
+pub use find::{Asked, End, Row, find};
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::time::Duration;
 
@@ -79,6 +86,7 @@ pub(super) fn align(transaction: &Transaction<'_>, bans: &[Ban], now: Time) -> r
         transaction
             .prepare_cached("INSERT OR IGNORE INTO standing (target) VALUES (?1)")?
             .execute(params![ban.target.to_string()])?;
+        end_an_earlier_one(transaction, ban)?;
         banned(transaction, ban)?;
     }
     transaction.execute(
@@ -88,6 +96,37 @@ pub(super) fn align(transaction: &Transaction<'_>, bans: &[Ban], now: Time) -> r
     transaction.execute_batch("DELETE FROM standing")
 }
 
+/// Ends the standing row of another ban of the same target that had run out before `ban` was made.
+fn end_an_earlier_one(transaction: &Transaction<'_>, ban: &Ban) -> rusqlite::Result<()> {
+    let target = ban.target.to_string();
+    let row: Option<String> = transaction
+        .prepare_cached("SELECT entry FROM history WHERE target = ?1 AND ended IS NULL")?
+        .query_row(params![target], |row| row.get(0))
+        .optional()?;
+    let earlier = row.and_then(|entry| serde_json::from_str::<Ban>(&entry).ok());
+    match earlier.and_then(|earlier| earlier.until).filter(|until| *until <= ban.since) {
+        Some(until) => ended(transaction, ban, Ending::Expired, None, until),
+        None => Ok(()),
+    }
+}
+
+/// Brings the standing rows in line with the mirror, at the start.
+pub(super) fn catch_up(transaction: &Transaction<'_>, now: Time) -> rusqlite::Result<()> {
+    transaction.execute(
+        "UPDATE history SET ended = ?1, how = 'lost' WHERE ended IS NULL AND target NOT IN (SELECT target FROM bans)",
+        params![micros(now)],
+    )?;
+    let mut missing = transaction.prepare(
+        "SELECT entry FROM bans WHERE target NOT IN (SELECT target FROM history WHERE ended IS NULL)",
+    )?;
+    for entry in missing.query_map([], |row| row.get::<_, String>(0))? {
+        if let Ok(ban) = serde_json::from_str::<Ban>(&entry?) {
+            banned(transaction, &ban)?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends what ran out while nobody looked. `until` is a column of the mirror, which still has those rows.
 pub(super) fn end_what_ran_out(connection: &Connection, now: Time) -> rusqlite::Result<()> {
     let sql = "UPDATE history SET how = 'expired', ended = (SELECT until FROM bans WHERE bans.target = history.target)
@@ -95,21 +134,16 @@ pub(super) fn end_what_ran_out(connection: &Connection, now: Time) -> rusqlite::
     connection.execute(sql, params![micros(now)]).map(|_| ())
 }
 
-/// Forgets the oldest rows, a piece at a time; tells whether there may be more.
-pub(super) fn prune(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
+/// Forgets the oldest rows, a piece at a time, so that about `most` are left; tells whether there may be more.
+pub(super) fn prune(connection: &Connection, now: Time, most: i64) -> rusqlite::Result<bool> {
     let before = micros(now).saturating_sub(i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX));
     let sql = "DELETE FROM history WHERE id IN
         (SELECT id FROM history WHERE ended IS NOT NULL AND ended < ?1 ORDER BY ended LIMIT ?2)";
     let aged = connection.execute(sql, params![before, PIECE])?;
-    let newest: Option<i64> = connection
-        .query_row("SELECT id FROM history ORDER BY id DESC LIMIT 1 OFFSET ?1", params![MOST], |row| {
-            row.get(0)
-        })
-        .optional()?;
-    let Some(newest) = newest else { return Ok(aged as i64 == PIECE) };
     let sql = "DELETE FROM history WHERE id IN
-        (SELECT id FROM history WHERE id <= ?1 AND ended IS NOT NULL ORDER BY id LIMIT ?2)";
-    let surplus = connection.execute(sql, params![newest, PIECE])?;
+        (SELECT id FROM history WHERE id <= (SELECT max(id) FROM history) - ?1 AND ended IS NOT NULL
+            ORDER BY id LIMIT ?2)";
+    let surplus = connection.execute(sql, params![most, PIECE])?;
     Ok(aged as i64 == PIECE || surplus as i64 == PIECE)
 }
 

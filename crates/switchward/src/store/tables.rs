@@ -72,13 +72,9 @@ impl Tables {
                 .execute_batch(&format!("BEGIN; {others} PRAGMA user_version = {VERSION}; COMMIT;"))?,
             newer => return Err(newer_version(newer)),
         }
-        forget_what_ran_out(&connection);
+        // On a full disk what ran out stays until the next start.
+        _ = catch_up(&connection);
         let kept = Kept { is_new: version == 0, ..read_all(&connection)? };
-        if version == 1 {
-            let transaction = connection.unchecked_transaction()?;
-            kept.bans.iter().try_for_each(|ban| history::banned(&transaction, ban))?;
-            transaction.commit()?;
-        }
         Ok((connection, kept))
     }
 
@@ -117,7 +113,7 @@ impl Tables {
     /// Forgets a piece of what is too old; tells whether there may be more. What fails now is tried again later.
     pub(super) fn prune(&mut self, now: Time) -> bool {
         let Some(connection) = &self.connection else { return false };
-        let more = [history::prune(connection, now), audit::prune(connection, now)];
+        let more = [history::prune(connection, now, history::MOST), audit::prune(connection, now)];
         more.into_iter().any(|more| more.unwrap_or(false))
     }
 
@@ -156,14 +152,18 @@ fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
     Ok(kept)
 }
 
-/// What ran out while nobody was there to say so would stay for ever. On a full disk it stays until the next start.
-fn forget_what_ran_out(connection: &Connection) {
+/// What ran out while nobody was there to say so would stay for ever; and the history knows every ban that stands, although an
+/// older program or a broken row kept it from being told.
+fn catch_up(connection: &Connection) -> rusqlite::Result<()> {
     let now = crate::clock::now();
-    _ = history::end_what_ran_out(connection, now);
-    let now = history::micros(now);
+    let transaction = connection.unchecked_transaction()?;
+    history::end_what_ran_out(&transaction, now)?;
     for table in ["bans", "allows"] {
-        _ = connection.execute(&format!("DELETE FROM {table} WHERE until <= ?1"), params![now]);
+        let sql = format!("DELETE FROM {table} WHERE until <= ?1");
+        transaction.execute(&sql, params![history::micros(now)])?;
     }
+    history::catch_up(&transaction, now)?;
+    transaction.commit()
 }
 
 fn apply(transaction: &Transaction<'_>, change: &Change, at: Time) -> rusqlite::Result<()> {

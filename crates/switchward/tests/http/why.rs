@@ -14,6 +14,7 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
         "ban",
         "counted",
         "enforced",
+        "history",
         "ip",
         "outOfReach",
         "portBans",
@@ -21,6 +22,7 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
         "source",
         "standing",
         "text",
+        "timeline",
         "unenforced",
     ];
     assert_eq!(fields(&why), names);

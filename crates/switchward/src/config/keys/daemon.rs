@@ -197,6 +197,13 @@ pub(super) const GUARD: Section = Section {
         )
         .restart(),
         Setting::new(
+            "guard.timeline",
+            "",
+            count(|c| &mut c.guard.timeline, MOST_ELEMENTS),
+            "Records of what sources and accounts did lately, kept in memory at about 140 bytes each.",
+        )
+        .restart(),
+        Setting::new(
             "guard.wrong_call_state_block_duration",
             "",
             span(|c| &mut c.guard.wrong_call_state_block_duration),

@@ -171,6 +171,7 @@ const NEW: &[Row] = &[
     row!(firewall.never_ban, "", r#"["198.51.100.0/24"]"#, "", "[198.51.100.0/24]"),
     row!(guard.max_sources, "", "5000", "", "5000"),
     row!(guard.max_registrations, "", "6000", "", "6000"),
+    row!(guard.timeline, "", "6000", "", "6000"),
     row!(guard.wrong_call_state_block_duration, "", r#""1m""#, "", "60s"),
     row!(guard.untrusted_block_duration, "", r#""3m""#, "", "180s"),
     row!(guard.silence_alarm, "", r#""10m""#, "", "600s"),

@@ -81,8 +81,41 @@ fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
         }
         None => write!(text, ", for good"),
     };
+    if !ban.note.is_empty() {
+        _ = write!(text, "\n    note: {}", ban.note);
+    }
     if let Some(reason) = &account.unenforced {
         _ = write!(text, "\n    NOT dropped in the kernel: {reason}");
+    }
+}
+
+/// Adds its past bans and what it did lately.
+pub(super) fn tell_past(account: &mut Why) {
+    let over = account.history.iter().filter(|item| item.ended.is_some());
+    for (number, item) in over.enumerate() {
+        if number == 0 {
+            account.text += "\n  earlier bans:";
+        }
+        let by = item.lifted_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        _ = write!(
+            account.text,
+            "\n    {} of {}: {}; {}{by} {}",
+            item.since,
+            item.ban.target,
+            item.ban.reason,
+            item.how.as_deref().unwrap_or_default(),
+            item.ended.as_deref().unwrap_or_default()
+        );
+    }
+    for (number, item) in account.timeline.iter().enumerate() {
+        if number == 0 {
+            account.text += "\n  lately:";
+        }
+        let name = match (item.user_id.as_str(), item.domain.as_str()) {
+            ("", "") => String::new(),
+            (user, domain) => format!(" ({user}@{domain})"),
+        };
+        _ = write!(account.text, "\n    {} {}{name}", item.at, item.text);
     }
 }
 

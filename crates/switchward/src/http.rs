@@ -49,6 +49,7 @@ pub mod status;
 pub mod stream;
 pub mod system;
 pub mod timelines;
+pub mod transfer;
 pub mod untrusted;
 pub mod why;
 
@@ -84,6 +85,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(lists::routes())
         .merge(history::routes())
         .merge(timelines::routes())
+        .merge(transfer::routes())
         .merge(switch())
         .merge(alarms::routes())
         .merge(metrics::routes())

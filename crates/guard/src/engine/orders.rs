@@ -188,12 +188,7 @@ impl Guard {
         who: &str,
         now: Time,
     ) -> Result<(Allowed, Vec<Arc<Ban>>), Refusal> {
-        if matches!(target, Target::Port(..)) {
-            return Err(Refusal::Port(target));
-        }
-        if let Some(ban) = self.ledger.covering(target, now) {
-            return Err(Refusal::Covered { target, net: ban.target });
-        }
+        self.may_be_allowed(target, now)?;
         let entry = Allowed {
             target,
             added: now,
@@ -208,6 +203,20 @@ impl Guard {
             self.forget_strikes(ban.target);
         }
         Ok((entry, lifted))
+    }
+
+    /// Whether an order may allow a target.
+    ///
+    /// # Errors
+    /// When it is a port, or a banned network covers it.
+    pub fn may_be_allowed(&self, target: Target, now: Time) -> Result<(), Refusal> {
+        if matches!(target, Target::Port(..)) {
+            return Err(Refusal::Port(target));
+        }
+        match self.ledger.covering(target, now) {
+            Some(ban) => Err(Refusal::Covered { target, net: ban.target }),
+            None => Ok(()),
+        }
     }
 
     /// Removes the allow entry of a target; true when there was one.

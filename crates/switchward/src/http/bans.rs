@@ -8,8 +8,6 @@ use super::{Error, Who, blocking, ordered, schema, why};
 use crate::app::App;
 use crate::clock;
 use axum::extract::{Path, State};
-use axum::response::IntoResponse;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use guard::engine::Terms;
 use guard::{Ban, Scope, Target};

@@ -28,5 +28,6 @@ mod reports;
 mod stream;
 mod support;
 mod timelines;
+mod transfer;
 mod untrusted;
 mod why;

@@ -77,8 +77,8 @@ async fn security_channels() {
     let daemon = Daemon::with(Kernel::Dry, |_| {}).await;
     daemon.post("/security/blacklist", &json!({"ip": "203.0.113.5"})).await.ok();
     let channels = daemon.get("/security/channels").await.ok();
-    assert_eq!(fields(&channels), ["firewall", "store"]);
-    for name in ["firewall", "store"] {
+    assert_eq!(fields(&channels), ["firewall", "reports", "store"]);
+    for name in ["firewall", "reports", "store"] {
         let channel = &channels[name];
         assert_eq!(fields(channel), ["capacity", "dropped", "highWaterMark", "length", "name", "resizes"]);
         assert_eq!((&channel["name"], &channel["dropped"]), (&json!(name), &json!(0)));

@@ -73,6 +73,8 @@ pub struct Counts {
     pub registrations: Count,
     /// Refused credentials.
     pub failed: Count,
+    /// Wrong credentials at the guard's own interface.
+    pub failed_logins: Count,
     /// Challenged calls that never came back.
     pub wrong_call_states: Count,
     /// Inbound calls.
@@ -109,6 +111,7 @@ impl Counts {
                 self.failed.up();
                 self.last_failed.set(now.micros());
             }
+            What::LoginFailed => self.failed_logins.up(),
             What::CallAbandoned => {
                 self.wrong_call_states.up();
                 self.last_wrong_call_state.set(now.micros());

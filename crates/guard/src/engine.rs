@@ -130,6 +130,7 @@ impl Guard {
         match seen.seen.what {
             What::AuthFailed(method) => self.auth_failed(&seen, method, &mut verdicts),
             What::CallAbandoned => self.strike(&seen, &[Signal::CallAbandoned], &mut verdicts),
+            What::LoginFailed => self.strike(&seen, &[Signal::LoginFailed], &mut verdicts),
             What::CallStarted { call, authenticated, .. } => {
                 self.call_started(&seen, call, &mut verdicts);
                 if authenticated {
@@ -268,7 +269,11 @@ impl Guard {
     /// Counts a strike under every rule of the signals, and judges those that fire.
     fn strike(&self, seen: &Seen<'_>, signals: &[Signal], verdicts: &mut Verdicts) {
         let compiled = self.policy.load();
-        if let Some(standing) = self.ledger.standing(seen.ip, seen.seen.port, seen.now) {
+        // A ban of the SIP ports leaves the way to the guard's own interface open: what comes in there is no surprise.
+        let is_elsewhere = |scope: Scope| scope == Scope::Sip && matches!(seen.seen.what, What::LoginFailed);
+        if let Some(standing) = self.ledger.standing(seen.ip, seen.seen.port, seen.now)
+            && !is_elsewhere(standing.ban.scope)
+        {
             self.heard_while_banned(seen, &standing, verdicts);
             return;
         }

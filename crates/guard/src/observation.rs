@@ -98,6 +98,8 @@ pub enum What<'a> {
     Unregistered,
     /// A binding ran out or was flushed.
     Expired,
+    /// Credentials for the guard's own interface were wrong. The sender completed a handshake, so this is proven.
+    LoginFailed,
     /// A challenged call that never came back with credentials.
     CallAbandoned,
     /// A call came in (inbound leg).
@@ -132,7 +134,7 @@ pub enum What<'a> {
 }
 
 /// The word for each kind of [`What`], as metrics show it.
-pub const WHATS: [&str; 15] = [
+pub const WHATS: [&str; 16] = [
     "challenged",
     "stale-nonce",
     "refused",
@@ -148,6 +150,7 @@ pub const WHATS: [&str; 15] = [
     "heartbeat",
     "switch-started",
     "switch-stopping",
+    "login-failed",
 ];
 
 impl What<'_> {
@@ -169,6 +172,7 @@ impl What<'_> {
             What::Heartbeat => 12,
             What::SwitchStarted => 13,
             What::SwitchStopping => 14,
+            What::LoginFailed => 15,
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Policy {
     pub call_rate: Limit,
     /// Registrations per source; the threshold is the first one that is too many.
     pub registration_rate: Limit,
+    /// Wrong credentials at the guard's own interface, per source.
+    pub failed_logins: Limit,
     /// Whether the two rates are judged.
     pub rates: bool,
     /// Whether exceeding a rate bans (or only alerts).
@@ -69,6 +71,7 @@ impl Default for Policy {
             wrong_call_state: Limit { threshold: 5, window: minutes(10), ban: minutes(60) },
             call_rate: Limit { threshold: 21, window: minutes(1), ban: minutes(15) },
             registration_rate: Limit { threshold: 11, window: minutes(1), ban: minutes(15) },
+            failed_logins: Limit { threshold: 10, window: minutes(10), ban: minutes(60) },
             rates: true,
             rates_ban: true,
             rates_bypass: true,
@@ -99,6 +102,8 @@ pub enum Signal {
     Call,
     /// A registration, refused or not.
     Registration,
+    /// Wrong credentials at the guard's own interface.
+    LoginFailed,
 }
 
 /// Whose strikes are counted together.
@@ -158,7 +163,7 @@ pub(crate) mod number {
 pub const UNTRUSTED_DOMAIN: &str = "untrusted-domain";
 
 /// Names of all rules that there can be: those of [`Policy::rules`] in their order, then [`UNTRUSTED_DOMAIN`].
-pub const RULE_NAMES: [&str; 8] = [
+pub const RULE_NAMES: [&str; 9] = [
     "failed-registrations",
     "wrong-call-states",
     "call-rate",
@@ -166,6 +171,7 @@ pub const RULE_NAMES: [&str; 8] = [
     "failed-registrations-port",
     "failed-registrations-known",
     "failed-registrations-phone",
+    "failed-logins",
     UNTRUSTED_DOMAIN,
 ];
 /// The place of [`UNTRUSTED_DOMAIN`] there.
@@ -226,6 +232,12 @@ impl Policy {
                 scope: Scope::Sip,
                 limit: Limit { ban: self.failed.ban.min(self.forgeable_max), ..many },
                 ..failed("failed-registrations-phone", Subject::Port, Applies::Phone, many)
+            },
+            Rule {
+                what: "failed log-ins",
+                signal: Signal::LoginFailed,
+                limit: self.failed_logins,
+                ..failed("failed-logins", Subject::Source, Applies::Everyone, self.failed)
             },
         ];
         for rule in &mut rules {

@@ -4,6 +4,7 @@
 //! command line) gives the same answer: an order is answered when it is in the ledger, on the disk and in the kernel, or with
 //! a warning that says what is not.
 
+use crate::access::Access;
 use crate::clock;
 use crate::config::Config;
 use crate::mirror::Mirror;
@@ -28,6 +29,8 @@ pub struct App {
     pub mirror: Arc<Mirror>,
     /// The guarded switches, in the order of their numbers.
     pub switches: Vec<Arc<Switch>>,
+    /// Who may come in.
+    pub access: Access,
     /// The configuration in force.
     pub config: ArcSwap<Config>,
     /// Where it came from.
@@ -198,6 +201,7 @@ impl App {
         self.notifier.apply(&new);
         self.reports.apply(&new);
         self.config.store(Arc::new(new));
+        self.access.tick();
         match (live.is_empty(), restart.is_empty()) {
             (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),
             _ => tracing::info!(changed = live.join(" "), "the configuration is read anew"),

@@ -7,7 +7,9 @@ use crate::config::duration;
 use clap::{Args, Subcommand};
 use guard::Target;
 use std::io::Write;
+use std::path::PathBuf;
 
+mod audit;
 mod cache;
 mod client;
 mod events;
@@ -67,6 +69,11 @@ pub enum Ask {
     /// Print the limits of calls and registrations, and who comes near them.
     #[command(after_long_help = "Example:\n  switchward rates")]
     Rates(rates::Rates),
+    /// Print who asked for which change, the newest last.
+    #[command(
+        after_long_help = "Examples:\n  switchward audit --who alice --limit 20\n  switchward audit --action blacklist --json"
+    )]
+    Audit(audit::Audit),
     /// Say how the daemon, its switches and the kernel are doing.
     #[command(after_long_help = "Example:\n  switchward status")]
     Status(status::StatusAsked),
@@ -92,9 +99,16 @@ pub enum Ask {
 /// Which daemon to ask, and how to print its answer.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Daemon {
-    /// Where the daemon listens [default: as the configuration says].
+    /// Where the daemon listens: http://HOST:PORT, https://HOST:PORT, unix:/PATH [default: its Unix socket, else as the
+    /// configuration says].
     #[arg(long, env = "SWITCHWARD_URL", value_name = "URL", global = true)]
     pub(crate) url: Option<String>,
+    /// A file with the token to show; SWITCHWARD_TOKEN may hold the token itself.
+    #[arg(long, env = "SWITCHWARD_TOKEN_FILE", value_name = "FILE", global = true)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The authorities (PEM) to trust for https [default: the system's].
+    #[arg(long, env = "SWITCHWARD_CA", value_name = "FILE", global = true)]
+    pub(crate) ca: Option<PathBuf>,
     /// Print the daemon's answer as it came.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -131,6 +145,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Untrusted(untrusted) => untrusted::ask(&client, untrusted.what, out).await,
         Ask::Why(why) => status::why(&client, &why.address, out).await,
         Ask::Rates(_) => rates::print(&client, out).await,
+        Ask::Audit(part) => audit::print(&client, part, out).await,
         Ask::Status(_) => status::status(&client, out).await,
         Ask::Stream(stream) => stream::follow(&client, &stream, out).await,
         Ask::Command(command) => switches::command(&client, command.command, out).await,
@@ -152,6 +167,7 @@ impl Ask {
             Ask::Untrusted(asked) => &asked.daemon,
             Ask::Why(asked) => &asked.daemon,
             Ask::Rates(asked) => &asked.daemon,
+            Ask::Audit(asked) => &asked.daemon,
             Ask::Status(asked) => &asked.daemon,
             Ask::Stream(asked) => &asked.daemon,
             Ask::Command(asked) => &asked.daemon,

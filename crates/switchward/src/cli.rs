@@ -5,7 +5,7 @@
 //! configuration, 69 for a service that is not there, 77 for a missing privilege.
 
 use crate::ask::Ask;
-use crate::config::{self, Config, LoadError, Loaded, LogFormat, LogLevel};
+use crate::config::{self, Config, Format, LoadError, Loaded, LogFormat, LogLevel};
 use crate::exit;
 use crate::top::Top;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
@@ -14,9 +14,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod access;
 mod help;
 mod replay;
 mod serve;
+mod token;
+mod user;
 
 /// The guard and the only door of a voice switch.
 #[derive(Parser, Debug)]
@@ -54,6 +57,12 @@ enum Command {
     Completions(help::Completions),
     /// Write manual pages, one for each command.
     Man(help::Man),
+    /// Make, list and revoke the tokens of programs.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Add, list and remove the people who log in with a password.
+    #[command(subcommand)]
+    User(user::Command),
     /// Print the version.
     Version,
     #[command(flatten)]
@@ -120,6 +129,8 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
             runtime.shutdown_background();
             Ok(ExitCode::from(code?))
         }
+        Command::Token(token) => with_config(path, out, |config, out| token.run(config, out)),
+        Command::User(user) => with_config(path, out, |config, out| user.run(config, out)),
         Command::Version => {
             writeln!(out, "switchward {}", env!("CARGO_PKG_VERSION"))?;
             Ok(ExitCode::SUCCESS)
@@ -133,19 +144,47 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Does something to the files of the configuration; its mistakes are told, since another place would be the wrong one.
+fn with_config(
+    path: Option<&Path>,
+    out: &mut dyn Write,
+    run: impl FnOnce(&Config, &mut dyn Write) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let loaded = match find(path) {
+        Some(path) => load(&path),
+        None => from_environment(),
+    };
+    match loaded {
+        Ok(loaded) => run(&loaded.config, out),
+        Err(error) => {
+            writeln!(std::io::stderr(), "{error}")?;
+            Ok(ExitCode::from(exit::USAGE))
+        }
+    }
+}
+
 /// Where the daemon of this configuration listens; the default when there is none.
 fn address(path: Option<&Path>) -> String {
-    let config =
-        find(path).and_then(|path| load(&path).ok()).map_or_else(Config::default, |loaded| loaded.config);
+    let loaded = match find(path) {
+        Some(path) => load(&path).ok(),
+        None => from_environment().ok(),
+    };
+    let config = loaded.map_or_else(Config::default, |loaded| loaded.config);
+    // One that cannot be opened, by another user than root, say, is no way in.
+    let socket = &config.server.socket;
+    if !socket.is_empty() && std::os::unix::net::UnixStream::connect(socket).is_ok() {
+        return format!("unix:{socket}");
+    }
+    let scheme = if config.server.tls_cert.is_some() { "https" } else { "http" };
     let host = match config.server.host.as_str() {
         "0.0.0.0" => "127.0.0.1",
         "::" | "[::]" => "[::1]",
         host if host.contains(':') && !host.starts_with('[') => {
-            return format!("http://[{host}]:{}", config.server.port);
+            return format!("{scheme}://[{host}]:{}", config.server.port);
         }
         host => host,
     };
-    format!("http://{host}:{}", config.server.port)
+    format!("{scheme}://{host}:{}", config.server.port)
 }
 
 /// The configuration file: the one named, else the predecessor's in this directory, else ours in /etc.
@@ -156,6 +195,11 @@ fn find(path: Option<&Path>) -> Option<PathBuf> {
 
 fn load(path: &Path) -> Result<Loaded, LoadError> {
     config::load(path, |name| std::env::var(name).ok())
+}
+
+/// What holds without a file.
+fn from_environment() -> Result<Loaded, LoadError> {
+    Ok(config::parse("", "the environment", Format::Toml, |name| std::env::var(name).ok())?)
 }
 
 fn check(path: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {

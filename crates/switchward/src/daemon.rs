@@ -3,10 +3,13 @@
 //! [`start`] opens what can fail first (listener, store, firewall), restores the ledger, brings the kernel in line with it, and
 //! only then reads the switches; [`Running::stop`] goes the other way round. Every failure says what to do ([`StartError`]).
 
+use crate::access::socket::{self, SocketFile};
+use crate::access::{self, Access};
 use crate::app::App;
 use crate::clock;
 use crate::config::{Config, OnExit};
 use crate::exit;
+use crate::http::Doors;
 use crate::logs::Level;
 use crate::mirror::{self, Mirror};
 use crate::monitor::Monitor;
@@ -24,7 +27,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch as signal;
 use tokio::task::JoinHandle;
 
@@ -51,6 +54,17 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// Nobody could use the HTTP interface, or its certificate cannot be used.
+    #[error(transparent)]
+    Access(#[from] access::OpenError),
+    /// The Unix socket that the configuration names cannot be made.
+    #[error("cannot listen on server.socket {path}: {error}; name another path, or \"\" for none")]
+    Socket {
+        /// Its path.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -72,8 +86,10 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Firewall(_) | StartError::Namespace(_) => exit::NO_PERMISSION,
+            StartError::Access(_) => exit::USAGE,
             StartError::Listen { .. }
             | StartError::Profiling { .. }
+            | StartError::Socket { .. }
             | StartError::Store(_)
             | StartError::Thread(_) => exit::UNAVAILABLE,
         }
@@ -117,7 +133,9 @@ const LAST_MESSAGES: Duration = Duration::from_millis(1500);
 /// # Errors
 /// See [`StartError`]; nothing is left behind.
 pub async fn start(config: Config, log: Level, options: Options) -> Result<Running, StartError> {
-    let listener = listen(&config).await?;
+    let access = Access::open(&config)?;
+    let listener = listen(&config, &access).await?;
+    let socket = open_socket(&config)?;
     let profiling = listen_for_profiles(&config).await?;
     let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
     let mirror = Arc::new(Mirror::default());
@@ -145,6 +163,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         guard,
         mirror,
         switches: switches.collect(),
+        access,
         config: ArcSwap::from_pointee(config.clone()),
         config_path: options.path,
         own,
@@ -159,8 +178,12 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let address =
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
     let (notifying, reporting) = tell_others(&app, options.store.as_deref());
+    for warning in app.access.warnings(&config) {
+        tracing::warn!(%address, "{warning}");
+    }
     let (stop, stopped) = signal::channel(false);
-    let http = tokio::spawn(serve(app.clone(), listener, stopped.clone()));
+    let doors = Doors::from(listener).with_socket(socket);
+    let http = tokio::spawn(serve(app.clone(), doors, stopped.clone()));
     if let Some(listener) = profiling {
         let mut stopped = stopped.clone();
         let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
@@ -231,25 +254,33 @@ fn start_readers(app: &Arc<App>, config: &Config) -> Result<Vec<Reader>, StartEr
     started.collect::<std::io::Result<_>>().map_err(StartError::Thread)
 }
 
-async fn listen(config: &Config) -> Result<TcpListener, StartError> {
+async fn listen(config: &Config, access: &Access) -> Result<TcpListener, StartError> {
     let (host, port) = (config.server.host.as_str(), config.server.port);
-    let bound = TcpListener::bind((host, port)).await;
-    let listener = bound.map_err(|error| StartError::Listen { address: format!("{host}:{port}"), error })?;
-    if let Ok(address) = listener.local_addr()
-        && !address.ip().is_loopback()
-    {
-        tracing::warn!(
-            %address,
-            "the HTTP interface is reachable from elsewhere; changes are taken from security.chandaemon.allowed_api_ips alone, \
-             but anybody can read: bind server.host to 127.0.0.1 or put a firewall before it"
-        );
-    }
+    let wrong = |error| StartError::Listen { address: format!("{host}:{port}"), error };
+    let listener = TcpListener::bind((host, port)).await.map_err(wrong)?;
+    access.listens_on(listener.local_addr().map_err(wrong)?.ip(), config)?;
     Ok(listener)
 }
 
 async fn listen_for_profiles(config: &Config) -> Result<Option<TcpListener>, StartError> {
     let address = config.server.pprof_addr;
     crate::http::profiling::listen(config).await.map_err(|error| StartError::Profiling { address, error })
+}
+
+/// Opens the Unix socket. When its place cannot be used and nobody chose that place, the command line asks over HTTP.
+fn open_socket(config: &Config) -> Result<Option<(UnixListener, SocketFile)>, StartError> {
+    let path = config.server.socket.as_str();
+    if path.is_empty() {
+        return Ok(None);
+    }
+    match socket::bind(Path::new(path)) {
+        Ok(bound) => Ok(Some(bound)),
+        Err(error) if path == Config::default().server.socket => {
+            tracing::warn!(path, %error, "no Unix socket; the command line asks over HTTP (server.socket)");
+            Ok(None)
+        }
+        Err(error) => Err(StartError::Socket { path: path.into(), error }),
+    }
 }
 
 /// Opens the store. When its place cannot be used and nobody chose that place, one beside the daemon is tried, and then
@@ -394,9 +425,9 @@ fn seed() -> [u64; 4] {
     })
 }
 
-async fn serve(app: Arc<App>, listener: TcpListener, mut stopped: signal::Receiver<bool>) {
+async fn serve(app: Arc<App>, doors: Doors, mut stopped: signal::Receiver<bool>) {
     let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
-    if let Err(error) = crate::http::serve(app, listener, until).await {
+    if let Err(error) = crate::http::serve(app, doors, until).await {
         tracing::error!(%error, "the HTTP interface has stopped");
     }
 }

@@ -41,7 +41,11 @@ pub fn run(settings: Settings, out: &mut dyn Write) -> anyhow::Result<ExitCode> 
 async fn act(settings: Settings, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let sim = SimSwitch::bind(simswitch::Config::default()).await.context("starting the simulated switch")?;
     let folder = std::env::temp_dir().join(format!("switchward-demo-{}", std::process::id()));
-    let config = config(settings, sim.addr().port());
+    let mut config = config(settings, sim.addr().port());
+    // Nothing of a real daemon's is touched.
+    config.api.tokens_file = Some(folder.join("tokens.json"));
+    config.api.users_file = Some(folder.join("users.json"));
+    config.server.socket = folder.join("switchward.sock").display().to_string();
     let log = logs::init(config.log.level, config.log.format, false);
     let options = Options {
         store: Some(folder.join("switchward.db")),
@@ -107,11 +111,7 @@ fn introduce(
         }
     )?;
     writeln!(out, "Look, in another terminal:")?;
-    let flag = if running.address.port() == Config::default().server.port {
-        String::new()
-    } else {
-        format!(" --url {url}")
-    };
+    let flag = format!(" --url {url}");
     writeln!(out, "  switchward status{flag}")?;
     writeln!(out, "  switchward list bans{flag}")?;
     writeln!(out, "  switchward why 198.51.100.10{flag}")?;

@@ -20,6 +20,7 @@ mod access_log;
 pub mod alarms;
 pub mod allows;
 pub mod answer;
+pub mod audit;
 pub mod bans;
 pub mod cache;
 pub mod command;
@@ -55,7 +56,7 @@ pub mod why;
 
 pub use error::{Error, ErrorBody};
 pub use extract::Who;
-pub use serve::serve;
+pub use serve::{Doors, serve};
 
 /// Every path there is. The peer's address must be in the request's extensions (see [`Who`]); without it nothing can be
 /// changed.
@@ -91,6 +92,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(metrics::routes())
         .merge(stream::routes())
         .merge(notifications::routes())
+        .merge(audit::routes())
 }
 
 /// How the guard is doing, and what it has counted.

@@ -4,6 +4,7 @@
 //! `esl` speaks to the switch. Here they are put together. Start with [`app::App`] (what the parts share), `daemon` (how they
 //! are started and stopped) and `cli` (what an operator types).
 
+pub mod access;
 pub mod alarms;
 pub mod app;
 pub mod ask;

@@ -36,6 +36,11 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
             window: rate.registration_window,
             ban: rate.block_duration,
         },
+        failed_logins: Limit {
+            threshold: config.api.max_failed_logins,
+            window: config.api.failed_logins_window,
+            ban: security.block_duration,
+        },
         rates: rate.enabled,
         rates_ban: rate.auto_block_on_exceed,
         rates_bypass: rate.whitelist_bypass,

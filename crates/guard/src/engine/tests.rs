@@ -430,3 +430,55 @@ fn a_full_ledger_is_told_once_a_minute() {
     assert_eq!(told, 1);
     assert!(guard.counts().ledger_full.value() > 100);
 }
+
+fn wrong_login(ip: &str) -> Observation<'_> {
+    let seen = Observation {
+        evidence: Evidence::Proven,
+        transport: Transport::Tcp,
+        port: 0,
+        user: b"",
+        ..from(ip, What::LoginFailed)
+    };
+    Observation { domain: b"", agent: b"", ..seen }
+}
+
+#[test]
+fn ten_wrong_credentials_at_our_own_door_are_a_ban_whoever_is_registered_there() {
+    let guard = guard(|_| ());
+    guard.observe(&from("198.51.100.1", REGISTERED), at(0.0));
+    let (n, ban) = first_ban(&guard, &wrong_login("198.51.100.1"), (0..20).map(f64::from)).unwrap();
+    assert_eq!((n, ban.reason.rule.as_str(), ban.scope), (10, "failed-logins", Scope::All));
+    assert_eq!((ban.target.to_string().as_str(), ban.reason.evidence), ("198.51.100.1", Evidence::Proven));
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(3600));
+    assert_eq!(ban.reason.text, "10 failed log-ins within 9 s");
+    assert_eq!((guard.counts().failed_logins.value(), guard.counts().failed.value()), (10, 0));
+}
+
+#[test]
+fn wrong_credentials_are_no_failed_registrations_and_spare_who_is_trusted() {
+    let guard = guard(|_| ());
+    for n in 0..4 {
+        assert!(guard.observe(&from("198.51.100.1", FAILED), at(f64::from(n))).is_empty());
+    }
+    assert!(guard.observe(&wrong_login("198.51.100.1"), at(5.0)).is_empty());
+    for n in 0..50 {
+        assert!(guard.observe(&wrong_login("192.168.1.1"), at(f64::from(n))).is_empty());
+    }
+    let slow = (0..40).map(|n| f64::from(n) * 70.0);
+    assert_eq!(first_ban(&guard, &wrong_login("198.51.100.2"), slow), None, "nine within ten minutes");
+}
+
+#[test]
+fn who_is_banned_from_sip_is_counted_at_our_own_door_and_widens_his_ban() {
+    let guard = guard(|_| ());
+    let abandoned = from("198.51.100.1", What::CallAbandoned);
+    let (_, first) = first_ban(&guard, &abandoned, (0..5).map(f64::from)).unwrap();
+    assert_eq!(first.scope, Scope::Sip);
+    // Longer after the ban than its packets could still be on their way: the interface is open to them.
+    let times = (0..10).map(|n| 30.0 + f64::from(n));
+    for time in times.clone().take(9) {
+        assert!(guard.observe(&wrong_login("198.51.100.1"), at(time)).is_empty(), "no alert and no ban");
+    }
+    let (_, ban) = first_ban(&guard, &wrong_login("198.51.100.1"), times.skip(9)).unwrap();
+    assert_eq!((ban.scope, ban.reason.rule.as_str()), (Scope::All, "failed-logins"));
+}

@@ -1,48 +1,84 @@
-//! One request and its answer over plain HTTP/1.1.
+//! One request and its answer over HTTP/1.1: plain, over TLS, or on the daemon's Unix socket.
 
 use super::{Daemon, Events, Failure};
+use crate::config::Secret;
 use crate::http::ErrorBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 /// Where the daemon is, and how its answers are to be printed.
 pub(crate) struct Client {
     url: String,
     /// Host and port, as in the URL.
     authority: String,
-    host: String,
-    port: u16,
+    way: Way,
+    /// What proves who we are.
+    token: Option<Secret>,
     pub(super) json: bool,
 }
+
+/// The way to the daemon.
+enum Way {
+    Tcp { host: String, port: u16 },
+    Tls { host: String, port: u16, config: Arc<ClientConfig> },
+    Unix(PathBuf),
+}
+
+/// Anything that bytes go over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 impl Client {
     /// Understands the URL; connects to nothing yet.
     pub(crate) fn new(daemon: &Daemon, url: &str) -> Result<Client, Failure> {
         let url = daemon.url.as_deref().unwrap_or(url).trim_end_matches('/');
         let bad = |reason| Failure::BadUrl { url: url.to_owned(), reason };
-        let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(bad("https is not spoken here")),
-            _ => return Err(bad("http:// is missing")),
+        let json = daemon.json;
+        if let Some(path) = url.strip_prefix("unix:") {
+            if !path.starts_with('/') {
+                return Err(bad("a path that begins with / belongs behind unix:"));
+            }
+            // Whoever may open it may do everything: a token would only take rights away.
+            let (way, authority) = (Way::Unix(path.into()), "localhost".to_owned());
+            return Ok(Client { url: url.to_owned(), authority, way, token: None, json });
         }
+        let uri: Uri = url.parse().map_err(|_| bad("not a URL"))?;
+        let is_tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad("http:// is missing")),
+        };
         let authority = uri.authority().ok_or_else(|| bad("no host"))?;
         if uri.path().len() > 1 || authority.as_str().contains('@') {
             return Err(bad("only host and port belong in it"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(80);
-        Ok(Client { url: url.to_owned(), authority: authority.to_string(), host, port, json: daemon.json })
+        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let way = match is_tls {
+            true => Way::Tls { host, port, config: tls(daemon.ca.as_deref())? },
+            false => Way::Tcp { host, port },
+        };
+        let token = token(daemon)?;
+        Ok(Client { url: url.to_owned(), authority: authority.to_string(), way, token, json })
     }
 
     /// GET.
@@ -119,7 +155,7 @@ impl Client {
             return self.stranger(format!("it said {status}"));
         };
         match status {
-            StatusCode::FORBIDDEN => Failure::NotPermitted(error),
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Failure::NotPermitted(error),
             // What is not there, or a daemon that does not know the path.
             StatusCode::NOT_FOUND if !error.starts_with("there is nothing at ") => Failure::Refused(error),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => self.stranger(error),
@@ -148,8 +184,7 @@ impl Client {
         body: Bytes,
         last: Option<&str>,
     ) -> Result<(Response<Incoming>, Talking), Failure> {
-        let connecting = TcpStream::connect((self.host.as_str(), self.port));
-        let stream = match timeout(LONGEST_CONNECT, connecting).await {
+        let stream = match timeout(LONGEST_CONNECT, self.connect()).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(self.not_running(error.to_string())),
             Err(_) => return Err(self.not_running("no connection within 5 s")),
@@ -163,12 +198,27 @@ impl Client {
             .uri(path)
             .header(HOST, &self.authority)
             .header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
+        }
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
         let request = request.body(Full::new(body)).map_err(|error| self.stranger(error.to_string()))?;
         let response = sender.send_request(request).await.map_err(odd)?;
         Ok((response, talking))
+    }
+
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        match &self.way {
+            Way::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Way::Tcp { host, port } => Ok(Box::new(TcpStream::connect((host.as_str(), *port)).await?)),
+            Way::Tls { host, port, config } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                let name = ServerName::try_from(host.clone()).map_err(std::io::Error::other)?;
+                Ok(Box::new(TlsConnector::from(config.clone()).connect(name, stream).await?))
+            }
+        }
     }
 
     pub(crate) fn not_running(&self, reason: impl Into<String>) -> Failure {
@@ -187,6 +237,39 @@ impl Drop for Talking {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// The token of the environment, or of a file.
+fn token(daemon: &Daemon) -> Result<Option<Secret>, Failure> {
+    if let Some(path) = &daemon.token_file {
+        let text = std::fs::read_to_string(path);
+        let text =
+            text.map_err(|error| Failure::Files(format!("cannot read {}: {error}", path.display())))?;
+        return Ok(Some(Secret::from(text.trim())));
+    }
+    let text = std::env::var("SWITCHWARD_TOKEN").unwrap_or_default();
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(Secret::from))
+}
+
+/// Trusts the authorities of a file, or those of the system.
+fn tls(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::Files(format!("TLS cannot be set up: {error}"));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(&error))?;
+    let config = match authorities {
+        None => builder.with_platform_verifier().map_err(|error| wrong(&error))?.with_no_client_auth(),
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            let all = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
+            for certificate in all {
+                roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+            }
+            builder.with_root_certificates(roots).with_no_client_auth()
+        }
+    };
+    Ok(Arc::new(config))
 }
 
 /// A target, a pattern or an account as one part of a path, or a value of a query (RFC 3986 section 2.3).

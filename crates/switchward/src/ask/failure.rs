@@ -24,8 +24,13 @@ pub enum Failure {
         reason: String,
     },
     /// The daemon does not take orders from here.
-    #[error("refused: {0}\n  the daemon takes orders only from the addresses in api.allowed_ips")]
+    #[error(
+        "refused: {0}\n  the daemon takes orders on its Unix socket, from the addresses in api.allowed_ips, and with a token (--token-file)"
+    )]
     NotPermitted(String),
+    /// A file that is needed to ask cannot be used.
+    #[error("{0}")]
+    Files(String),
     /// The daemon does not carry this out, whoever asks.
     #[error("refused: {0}")]
     Refused(String),
@@ -33,7 +38,9 @@ pub enum Failure {
     #[error("the daemon cannot do that now: {0}")]
     Unable(String),
     /// The address of the daemon makes no sense.
-    #[error("{url:?} is no address of a daemon ({reason}); write http://HOST:PORT")]
+    #[error(
+        "{url:?} is no address of a daemon ({reason}); write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
+    )]
     BadUrl {
         /// What was given.
         url: String,
@@ -49,7 +56,7 @@ impl Failure {
     /// The exit code (sysexits).
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::BadUrl { .. } | Failure::Refused(_) => exit::USAGE,
+            Failure::BadUrl { .. } | Failure::Refused(_) | Failure::Files(_) => exit::USAGE,
             Failure::NotRunning { .. } | Failure::Stranger { .. } | Failure::Unable(_) => exit::UNAVAILABLE,
             Failure::Output(_) => exit::OUTPUT,
             Failure::NotPermitted(_) => exit::NO_PERMISSION,

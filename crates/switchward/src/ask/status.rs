@@ -86,6 +86,9 @@ pub(super) fn page(overview: &Overview, now: Time) -> String {
         page.line("engine", shortage);
     }
     page.line("log", overview.log_level.clone());
+    for warning in &overview.warnings {
+        page.line("access", format!("WARNING: {warning}"));
+    }
     page.0
 }
 

@@ -43,11 +43,17 @@ fn mistakes_are_found_before_anything_is_sent() {
 
 #[test]
 fn a_url_is_http_host_and_port() {
-    for url in ["http://127.0.0.1:8088", "http://127.0.0.1:8088/", "http://pbx.example", "http://[::1]:8088"]
-    {
+    for url in [
+        "http://127.0.0.1:8088",
+        "http://127.0.0.1:8088/",
+        "http://pbx.example",
+        "http://[::1]:8088",
+        "unix:/run/a.sock",
+    ] {
         assert!(client(url).is_ok(), "{url}");
     }
-    for url in ["", "127.0.0.1:8088", "https://127.0.0.1", "http://", "http://a/b", "http://me@a", "ftp://a"]
+    for url in
+        ["", "127.0.0.1:8088", "unix:relative", "https://", "http://", "http://a/b", "http://me@a", "ftp://a"]
     {
         assert_eq!(client(url).err().map(|failure| failure.exit_code()), Some(64), "{url}");
     }

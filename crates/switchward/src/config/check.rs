@@ -122,6 +122,30 @@ impl Walk {
         }
     }
 
+    /// A certificate is nothing without its key, and client certificates are nothing without TLS.
+    fn check_tls(&mut self) {
+        let server = &self.config.server;
+        for (is_alone, path, other) in [
+            (server.tls_cert.is_some() && server.tls_key.is_none(), "server.tls_cert", "server.tls_key"),
+            (server.tls_key.is_some() && server.tls_cert.is_none(), "server.tls_key", "server.tls_cert"),
+            (
+                server.tls_client_ca.is_some() && server.tls_cert.is_none(),
+                "server.tls_client_ca",
+                "server.tls_cert",
+            ),
+        ] {
+            if is_alone {
+                let place = self.findings.at(path);
+                self.findings.error(
+                    place,
+                    &format!("a file without {other}"),
+                    "both",
+                    &format!("set {other}, too"),
+                );
+            }
+        }
+    }
+
     fn check_networks(&mut self) {
         let everyone = [
             ("security.trusted_networks", &self.config.security.trusted_networks, "so nobody is ever banned"),
@@ -166,6 +190,7 @@ impl Walk {
     }
 
     fn check_listeners(&mut self) {
+        self.check_tls();
         let server = &mut self.config.server;
         // Go listens on every address, IPv4 and IPv6, when the host is empty.
         if server.host.is_empty() {

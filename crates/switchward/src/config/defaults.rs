@@ -10,8 +10,8 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::model::{
-    Alarms, Api, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits, Log, LogFormat,
-    LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
+    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits,
+    Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
 };
 use super::notify::Notify;
 use super::secret::Secret;
@@ -55,6 +55,25 @@ impl Default for Server {
             log_responses: false,
             pprof_enabled: false,
             pprof_addr: SocketAddr::from(([127, 0, 0, 1], 6060)),
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            socket: "/run/switchward/switchward.sock".into(),
+        }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            allowed_ips: Vec::new(),
+            authentication: Authentication::Auto,
+            tokens_file: None,
+            users_file: None,
+            certificate_roles: Vec::new(),
+            hosts: Vec::new(),
+            max_failed_logins: 10,
+            failed_logins_window: minutes(10),
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::duration::format_short;
 use super::keys::{Field, Key};
+use super::text::Shape;
 
 /// A value without its Rust type.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,8 +62,9 @@ impl<T> Field<T> {
         match self {
             Self::Secret(_) => text("YOUR-PASSWORD"),
             Self::Networks(_) => Literal::List(vec![text("192.0.2.0/24")]),
+            Self::Texts(Shape::NamedRole, _) => Literal::List(vec![text("pbx.example.net=operator")]),
             Self::Texts(..) => Literal::List(vec![text("example.net")]),
-            Self::OptionalPath(_) => text("/etc/switchward/esl.password"),
+            Self::OptionalPath(_) => text("/etc/switchward/FILE"),
             Self::Text(..) => text("https://bans.example.net/"),
             _ => Literal::Absent,
         }

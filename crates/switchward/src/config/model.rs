@@ -57,6 +57,14 @@ pub struct Server {
     pub pprof_enabled: bool,
     /// Where it listens; loopback whenever it is on.
     pub pprof_addr: SocketAddr,
+    /// The certificate chain (PEM); with it the port speaks TLS alone. Set together with `tls_key`.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM).
+    pub tls_key: Option<PathBuf>,
+    /// Authorities (PEM) whose client certificates are credentials.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Path of the Unix socket; empty for none.
+    pub socket: String,
 }
 
 /// One guarded switch.
@@ -264,11 +272,25 @@ pub struct Alarms {
     pub clear_after: Duration,
 }
 
-/// Who may change state over HTTP.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Who may come in over HTTP, and with which rights.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Api {
     /// Beside `security.chandaemon.allowed_api_ips`; see [`Config::api_allowed`].
     pub allowed_ips: Vec<IpNet>,
+    /// Who must show a credential.
+    pub authentication: Authentication,
+    /// The tokens; see [`Config::tokens_file`].
+    pub tokens_file: Option<PathBuf>,
+    /// The people; see [`Config::users_file`].
+    pub users_file: Option<PathBuf>,
+    /// Roles of client certificates: "NAME=ROLE".
+    pub certificate_roles: Vec<String>,
+    /// Names of this machine, beside `server.host`, that a browser may call it by.
+    pub hosts: Vec<String>,
+    /// Wrong credentials of a peer within the window that make a ban.
+    pub max_failed_logins: u32,
+    /// The sliding window of wrong credentials.
+    pub failed_logins_window: Duration,
 }
 
 /// An inclusive range of ports; `first <= last`, never port 0.
@@ -328,6 +350,16 @@ macro_rules! words {
 }
 
 pub(super) use words;
+
+words! {
+    /// Who must show a credential over HTTP.
+    Authentication {
+        /// Whoever may not come in by its address.
+        Auto = "auto",
+        /// Everybody but those on the Unix socket.
+        Required = "required",
+    }
+}
 
 words! {
     /// Which protocol a switch speaks.

@@ -4,7 +4,7 @@
 //! answer, so it may be logged.
 
 use super::keys::{self, SWITCH};
-use super::model::{Config, Firewall, GuardLimits, Log, Security, Server, Switch};
+use super::model::{Api, Config, Firewall, GuardLimits, Log, Security, Server, Switch};
 
 impl Config {
     /// The keys in which `new` differs: those that a reload (SIGHUP) takes over, and those that need a restart. A
@@ -38,6 +38,10 @@ impl Config {
                 port: old.server.port,
                 pprof_enabled: old.server.pprof_enabled,
                 pprof_addr: old.server.pprof_addr,
+                tls_cert: old.server.tls_cert,
+                tls_key: old.server.tls_key,
+                tls_client_ca: old.server.tls_client_ca,
+                socket: old.server.socket,
                 ..self.server
             },
             switches: old.switches,
@@ -69,7 +73,7 @@ impl Config {
             },
             cache: self.cache,
             alarms: self.alarms,
-            api: self.api,
+            api: Api { tokens_file: old.api.tokens_file, users_file: old.api.users_file, ..self.api },
             notify: self.notify,
         }
     }

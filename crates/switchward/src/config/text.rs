@@ -3,6 +3,7 @@
 //! Start with [`Shape::accept`]. Texts that reach a command line or the event socket are
 //! held to letters that cannot become an option or a second command there.
 
+use crate::access::Role;
 use std::net::Ipv6Addr;
 
 /// The looks of a text.
@@ -32,6 +33,10 @@ pub(super) enum Shape {
     SetName,
     /// An nftables table.
     TableName,
+    /// A path that a Unix socket may have; empty for none.
+    SocketPath,
+    /// A name and a role.
+    NamedRole,
 }
 
 impl Shape {
@@ -63,6 +68,8 @@ impl Shape {
                  \"6p\" for the sets beside it)"
             }
             Self::TableName => "a table name of 1 to 64 letters, digits, \"_\" or \"-\", a letter first",
+            Self::SocketPath => "an absolute path of at most 90 bytes, or an empty text",
+            Self::NamedRole => "NAME=viewer, NAME=operator or NAME=admin",
         }
     }
 
@@ -83,6 +90,14 @@ impl Shape {
                 let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
                 (1..=29).contains(&text.len()) && text.bytes().all(known) && !text.starts_with(['-', '.'])
             }
+            // sockaddr_un has 108 bytes, and the name is a little longer while the socket is made.
+            Self::SocketPath => {
+                text.is_empty()
+                    || (text.starts_with('/') && text.len() <= 90 && !text.contains(char::is_control))
+            }
+            Self::NamedRole => text.rsplit_once('=').is_some_and(|(name, role)| {
+                !name.trim().is_empty() && !name.contains(char::is_control) && role.parse::<Role>().is_ok()
+            }),
             Self::TableName => {
                 (1..=64).contains(&text.len())
                     && text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -4,43 +4,21 @@
 
 use super::Error;
 use super::gate::ORIGIN_NEEDS_JSON;
+pub use crate::access::Who;
+use crate::access::record::Note;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use guard::source::{fold, parse_ip};
+use guard::source::parse_ip;
 use guard::{Source, Target};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::time::Duration;
-
-/// Who asks: the peer of the connection. What a header says about other addresses counts for nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Who {
-    /// The peer's address, an IPv4-mapped one folded; `None` when the server did not tell.
-    pub peer: Option<IpAddr>,
-}
-
-impl Who {
-    /// Who made this request.
-    pub(super) fn of(extensions: &axum::http::Extensions) -> Who {
-        Who { peer: extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| fold(peer.0.ip())) }
-    }
-}
-
-impl fmt::Display for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.peer {
-            Some(peer) => peer.fmt(f),
-            None => f.write_str("unknown"),
-        }
-    }
-}
 
 impl<S: Send + Sync> FromRequestParts<S> for Who {
     type Rejection = Error;
@@ -157,6 +135,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if request.headers().contains_key(ORIGIN) && !is_json(request.headers()) {
             return Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ORIGIN_NEEDS_JSON));
         }
+        let note = request.extensions().get::<Note>().cloned();
         let body = match tokio::time::timeout(SLOWEST_BODY, Bytes::from_request(request, state)).await {
             Ok(Ok(body)) => body,
             Ok(Err(rejection)) => return Err(unread(&rejection)),
@@ -167,6 +146,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if body.is_empty() {
             return Err(Error::bad_request("a JSON body is required"));
         }
+        if let Some(note) = note {
+            note.about(&about(&body));
+        }
         match serde_json::from_slice(&body) {
             Ok(value) => Ok(Json(value)),
             Err(error) if error.is_data() => {
@@ -175,6 +157,28 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             Err(error) => Err(Error::bad_request(format!("the body is not JSON: {error}"))),
         }
     }
+}
+
+/// What the audit says of a body: its target or key, never the rest.
+fn about(body: &[u8]) -> String {
+    /// The members that name what an order is about.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct About {
+        ip: Option<String>,
+        target: Option<String>,
+        pattern: Option<String>,
+        level: Option<String>,
+        command: Option<String>,
+    }
+    if let Ok(all) = serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(body) {
+        return format!("{} entries", all.len());
+    }
+    let Ok(about) = serde_json::from_slice::<About>(body) else { return String::new() };
+    // Of a command its name: an argument may be anything.
+    let command = about.command.as_deref().and_then(|command| command.split_whitespace().next());
+    let named = about.ip.or(about.target).or(about.pattern).or(about.level);
+    named.as_deref().or(command).unwrap_or_default().to_owned()
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -195,6 +195,7 @@ const ERRORS: &[(&str, &str, Of)] = &[
     ("408", "The body took too long to arrive", Of::Body),
     ("413", "The body is larger than 1 MiB", Of::Body),
     ("415", "A browser sent a body that is not called application/json", Of::Body),
+    ("429", "Too many wrong credentials came from the address", Of::All),
     ("500", "Something failed; the daemon's log says more", Of::All),
     ("503", "It took too long, or there is too much", Of::Change),
 ];
@@ -212,6 +213,7 @@ const TAGS: &[(&str, &str)] = &[
     ("counters", "What is counted against whom, and the limits"),
     ("switch", "The event socket of the switch"),
     ("monitoring", "What a machine watches: metrics, the live stream, alarms"),
+    ("access", "Who asked for which change"),
     ("interface", "This interface itself"),
 ];
 

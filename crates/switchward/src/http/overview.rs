@@ -54,6 +54,9 @@ pub struct Overview {
     pub alarms: Vec<AlarmState>,
     /// The log's level.
     pub log_level: String,
+    /// What should be mended about who may come in.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// A guarded switch.
@@ -219,6 +222,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
         store: StoreState::of(&app),
         alarms: super::alarms::active(&app),
         log_level: app.log.level().to_string(),
+        warnings: app.access.warnings(&config),
     }))
 }
 

@@ -63,6 +63,65 @@ pub(super) fn insert(transaction: &Transaction<'_>, entry: &Audited) -> rusqlite
         .map(|_| ())
 }
 
+/// Which rows are wanted: those that fit all that is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Rows with a lesser number.
+    pub before: Option<i64>,
+    /// Most rows.
+    pub limit: u32,
+    /// The whole name.
+    pub who: Option<String>,
+    /// The whole address.
+    pub source: Option<String>,
+    /// A part of the action.
+    pub action: Option<String>,
+    /// Not before.
+    pub since: Option<Time>,
+    /// Before.
+    pub until: Option<Time>,
+}
+
+/// A row with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The number.
+    pub id: i64,
+    /// What was asked.
+    pub entry: Audited,
+}
+
+/// The rows that fit, the newest first. Blocks.
+///
+/// # Errors
+/// What SQLite says.
+pub fn select(connection: &Connection, query: &Query) -> rusqlite::Result<Vec<Row>> {
+    let sql = "SELECT id, at, who, role, source, door, action, detail, status, result, micros FROM audit
+        WHERE (?1 IS NULL OR id < ?1) AND (?2 IS NULL OR who = ?2) AND (?3 IS NULL OR source = ?3)
+        AND (?4 IS NULL OR instr(lower(action), lower(?4)) > 0) AND (?5 IS NULL OR at >= ?5) AND (?6 IS NULL OR at < ?6)
+        ORDER BY id DESC LIMIT ?7";
+    let Query { before, limit, who, source, action, since, until } = query;
+    let (since, until) = (since.map(micros), until.map(micros));
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map(params![before, who, source, action, since, until, limit], |row| {
+        let number = |column| row.get::<_, i64>(column).map(|number| u64::try_from(number).unwrap_or(0));
+        let entry = Audited {
+            at: Time::from_micros(number(1)?),
+            who: row.get(2)?,
+            role: row.get(3)?,
+            source: row.get(4)?,
+            door: row.get(5)?,
+            action: row.get(6)?,
+            detail: row.get(7)?,
+            status: row.get(8)?,
+            result: row.get(9)?,
+            micros: number(10)?,
+        };
+        Ok(Row { id: row.get(0)?, entry })
+    })?;
+    rows.collect()
+}
+
 /// Forgets the oldest rows, a piece at a time; tells whether there may be more.
 pub(super) fn prune(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
     let before = micros(now).saturating_sub(i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX));

@@ -9,6 +9,7 @@
 )]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it saw")]
 
+mod access;
 mod adopt;
 mod alarms;
 mod cli_asks;

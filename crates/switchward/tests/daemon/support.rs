@@ -101,14 +101,20 @@ impl Stage {
         self.folder().join("switchward.db")
     }
 
+    /// The daemon's Unix socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder().join("switchward.sock")
+    }
+
     /// Writes a configuration for the switch at [`SWITCH`], with lines `key = value` by their full names, which win.
     pub(crate) fn configure(&self, lines: &str) -> PathBuf {
         let store = format!("store.path = {:?}\n", self.store());
+        let socket = format!("server.socket = {:?}\n", self.socket());
         let given: Vec<&str> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
         let mut text: String = USUAL
             .lines()
-            .chain([store.trim_end()])
+            .chain([store.trim_end(), socket.trim_end()])
             .filter(|usual| !given.iter().any(|line| key(line) == key(usual)))
             .map(|line| format!("{line}\n"))
             .collect();
@@ -129,6 +135,8 @@ impl Stage {
         command.current_dir(self.folder()).stdin(Stdio::null()).env_clear();
         // The classic mode calls iptables.
         command.env("PATH", std::env::var_os("PATH").unwrap());
+        // That of a daemon in this folder, not that of the machine.
+        command.env("SERVER_SOCKET", self.socket());
         command
     }
 

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// What was logged, a JSON object a line.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -30,12 +30,12 @@ impl<'a> MakeWriter<'a> for Log {
 
 impl Log {
     /// Everything that this thread logs, which is all of a daemon on a runtime of one thread.
-    fn of_this_thread(&self) -> tracing::subscriber::DefaultGuard {
+    pub(crate) fn of_this_thread(&self) -> tracing::subscriber::DefaultGuard {
         let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(self.clone());
         tracing::subscriber::set_default(subscriber.with_max_level(tracing::Level::TRACE).finish())
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail like the test")]
 
+mod access;
 mod access_log;
 mod alarms;
 mod allows;
@@ -28,6 +29,7 @@ mod reports;
 mod stream;
 mod support;
 mod timelines;
+mod tls;
 mod transfer;
 mod untrusted;
 mod why;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use switchward::access::Access;
 use switchward::app::App;
 use switchward::config::{Config, LogLevel};
 use switchward::logs::Level;
@@ -59,11 +60,13 @@ impl Daemon {
         config.security.dry_run = kernel == Kernel::Dry;
         // What is counted is asked at once after it was; `cached.rs` has it on.
         config.cache.enabled = false;
-        change(&mut config);
         let store = tempfile::tempdir().unwrap();
+        config.store.path = store.path().join("test.db");
+        change(&mut config);
         let app = Arc::new(app(config, kernel, store.path()));
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
+        app.access.listens_on(address.ip(), &app.config.load()).unwrap();
         let (stop, stopped) = oneshot::channel();
         let until = async { _ = stopped.await };
         let served = tokio::spawn(switchward::http::serve(app.clone(), listener, until));
@@ -160,6 +163,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         switches: switches.collect(),
         guard,
         mirror,
+        access: Access::open(&config).unwrap(),
         config: ArcSwap::from_pointee(config),
         config_path: None,
         own: Vec::new(),
@@ -194,6 +198,11 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
+    /// One without a Host header.
+    pub(crate) fn raw(to: SocketAddr, method: &str, path: &str) -> Ask {
+        Ask { to, from: None, request: Request::builder().method(method).uri(path), body: Bytes::new() }
+    }
+
     pub(crate) fn from(mut self, ip: [u8; 4]) -> Ask {
         self.from = Some(IpAddr::V4(Ipv4Addr::from(ip)));
         self

@@ -1,6 +1,6 @@
 //! The keys of the daemon itself: listener, cache, firewall, store, log, bounds, API.
 
-use super::{Field, Key, MOST_ELEMENTS, Section, count, span};
+use super::{Field, Key, MILLION, MOST_ELEMENTS, Section, count, span};
 use crate::config::model::Config;
 use crate::config::text::Shape;
 
@@ -48,6 +48,34 @@ pub(super) const SERVER: Section = Section {
             "SERVER_PPROF_ADDR",
             Field::Socket(|c| &mut c.server.pprof_addr),
             "Where the profiling listener listens; loopback only.",
+        )
+        .restart(),
+        Setting::new(
+            "server.tls_cert",
+            "SERVER_TLS_CERT",
+            Field::OptionalPath(|c| &mut c.server.tls_cert),
+            "The certificate chain (PEM); with it the port speaks TLS alone. A changed file is taken over by itself.",
+        )
+        .restart(),
+        Setting::new(
+            "server.tls_key",
+            "SERVER_TLS_KEY",
+            Field::OptionalPath(|c| &mut c.server.tls_key),
+            "The private key of server.tls_cert (PEM).",
+        )
+        .restart(),
+        Setting::new(
+            "server.tls_client_ca",
+            "SERVER_TLS_CLIENT_CA",
+            Field::OptionalPath(|c| &mut c.server.tls_client_ca),
+            "Authorities (PEM) whose client certificates are credentials; see api.certificate_roles.",
+        )
+        .restart(),
+        Setting::new(
+            "server.socket",
+            "SERVER_SOCKET",
+            Field::Text(Shape::SocketPath, |c| &mut c.server.socket),
+            "The Unix socket that the command line uses; whoever may open it may do everything. Empty for none.",
         )
         .restart(),
     ],
@@ -231,11 +259,58 @@ pub(super) const GUARD: Section = Section {
 
 pub(super) const API: Section = Section {
     name: "api",
-    intro: "Who may change state over HTTP.",
-    keys: &[Setting::new(
-        "api.allowed_ips",
-        "",
-        Field::Networks(|c| &mut c.api.allowed_ips),
-        "May change state, beside security.chandaemon.allowed_api_ips; when both are empty only loopback may.",
-    )],
+    intro: "Who may come in over HTTP, and with which rights.",
+    keys: &[
+        Setting::new(
+            "api.allowed_ips",
+            "",
+            Field::Networks(|c| &mut c.api.allowed_ips),
+            "May change state, beside security.chandaemon.allowed_api_ips; when both are empty only loopback may.",
+        ),
+        Setting::new(
+            "api.authentication",
+            "API_AUTHENTICATION",
+            Field::Word(|c| &mut c.api.authentication),
+            "\"auto\": addresses that may change state need no credential, and nobody does to read while the daemon \
+             listens on loopback alone. \"required\": everybody needs one but for /health and the Unix socket.",
+        ),
+        Setting::new(
+            "api.tokens_file",
+            "API_TOKENS_FILE",
+            Field::OptionalPath(|c| &mut c.api.tokens_file),
+            "The tokens of `switchward token`; tokens.json beside the store when absent.",
+        )
+        .restart(),
+        Setting::new(
+            "api.users_file",
+            "API_USERS_FILE",
+            Field::OptionalPath(|c| &mut c.api.users_file),
+            "The people of `switchward user`; users.json beside the store when absent.",
+        )
+        .restart(),
+        Setting::new(
+            "api.certificate_roles",
+            "",
+            Field::Texts(Shape::NamedRole, |c| &mut c.api.certificate_roles),
+            "Roles of client certificates: \"NAME=ROLE\", NAME a common name or an alternative name; viewer for all others.",
+        ),
+        Setting::new(
+            "api.hosts",
+            "",
+            Field::Texts(Shape::Host, |c| &mut c.api.hosts),
+            "Names that browsers may call this machine by, beside server.host and its addresses.",
+        ),
+        Setting::new(
+            "api.max_failed_logins",
+            "",
+            count(|c| &mut c.api.max_failed_logins, MILLION),
+            "Wrong credentials of a peer within failed_logins_window that make a ban.",
+        ),
+        Setting::new(
+            "api.failed_logins_window",
+            "",
+            span(|c| &mut c.api.failed_logins_window),
+            "The sliding window of wrong credentials.",
+        ),
+    ],
 };

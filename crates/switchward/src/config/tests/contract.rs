@@ -25,6 +25,10 @@ macro_rules! row {
 
 /// None of these values is the default.
 const ROWS: &[Row] = &[
+    row!(server.socket, "SERVER_SOCKET", r#""/run/a.sock""#, "/run/a.sock", r#""/run/a.sock""#),
+    row!(api.authentication, "API_AUTHENTICATION", r#""required""#, "Required", "Required"),
+    row!(api.tokens_file, "API_TOKENS_FILE", r#""/a/t""#, "/a/t", r#"Some("/a/t")"#),
+    row!(api.users_file, "API_USERS_FILE", r#""/a/u""#, "/a/u", r#"Some("/a/u")"#),
     row!(server.host, "SERVER_HOST", r#""192.0.2.1""#, "192.0.2.1", r#""192.0.2.1""#),
     row!(server.port, "SERVER_PORT", r#""8080""#, "8080", "8080"),
     row!(server.log_requests, "SERVER_LOG_REQUESTS", "false", "no", "false"),
@@ -184,6 +188,10 @@ const NEW: &[Row] = &[
     row!(alarms.rule_never_fired, "", r#""0""#, "", "0ns"),
     row!(alarms.clear_after, "", r#""2m""#, "", "120s"),
     row!(api.allowed_ips, "", r#"["192.0.2.8"]"#, "", "[192.0.2.8/32]"),
+    row!(api.certificate_roles, "", r#"["a.example=admin"]"#, "", r#"["a.example=admin"]"#),
+    row!(api.hosts, "", r#"["pbx.example"]"#, "", r#"["pbx.example"]"#),
+    row!(api.max_failed_logins, "", "3", "", "3"),
+    row!(api.failed_logins_window, "", r#""2m""#, "", "120s"),
 ];
 
 fn as_json(path: &str, value: &str) -> String {
@@ -225,7 +233,14 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
 
 #[test]
 fn the_table_has_no_key_and_no_variable_that_these_rows_miss() {
-    let apart = ["security.esl_password", "security.esl_password_file", "security.chandaemon.enabled"];
+    let apart = [
+        "security.esl_password",
+        "security.esl_password_file",
+        "security.chandaemon.enabled",
+        "server.tls_cert",
+        "server.tls_key",
+        "server.tls_client_ca",
+    ];
     for key in crate::config::keys::keys().filter(|key| !apart.contains(&key.path)) {
         // tests/notify.rs has these.
         if key.path.starts_with("notify.") {
@@ -248,6 +263,26 @@ fn passwords_and_chandaemon_come_from_file_and_variable() {
     let on =
         [("SECURITY_CHANDAEMON_ENABLED", "yes"), ("SECURITY_CHANDAEMON_REPORT_URL", "https://b.example/")];
     assert!(config(variables(&on)).security.chandaemon.enabled);
+}
+
+#[test]
+fn a_certificate_comes_with_its_key() {
+    let all = "server.tls_cert = '/a/c'\nserver.tls_key = '/a/k'\nserver.tls_client_ca = '/a/ca'";
+    let server = config(toml(all)).server;
+    let variables = config(variables(&[
+        ("SERVER_TLS_CERT", "/a/c"),
+        ("SERVER_TLS_KEY", "/a/k"),
+        ("SERVER_TLS_CLIENT_CA", "/a/ca"),
+    ]));
+    assert_eq!(variables.server, server);
+    let path = |path: &str| Some(std::path::PathBuf::from(path));
+    assert_eq!(
+        (server.tls_cert, server.tls_key, server.tls_client_ca),
+        (path("/a/c"), path("/a/k"), path("/a/ca"))
+    );
+    for alone in all.lines() {
+        assert!(toml(alone).is_err(), "{alone}");
+    }
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! The audit as a table.
+
+use super::client::Client;
+use super::table::{table, utc};
+use super::{Daemon, Failure};
+use crate::http::audit::Page;
+use clap::Args;
+use std::io::Write;
+
+/// Which part of the audit.
+#[derive(Args, Clone, Debug)]
+pub struct Audit {
+    /// Only what this token, user or certificate asked.
+    #[arg(long)]
+    who: Option<String>,
+    /// Only what was asked from this address.
+    #[arg(long)]
+    source: Option<String>,
+    /// Only actions with this text in them, such as blacklist or DELETE.
+    #[arg(long)]
+    action: Option<String>,
+    /// Only since this time (2026-11-21T10:00:00Z).
+    #[arg(long)]
+    since: Option<String>,
+    /// Only before this time.
+    #[arg(long)]
+    until: Option<String>,
+    /// How many, the newest.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+}
+
+pub(super) async fn print(client: &Client, part: Audit, out: &mut dyn Write) -> Result<(), Failure> {
+    let answer = client.read(&part.path()).await?;
+    let Some(Page { entries, .. }) = client.understand(&answer, out)? else { return Ok(()) };
+    if entries.is_empty() {
+        writeln!(out, "nothing in the audit fits")?;
+        return Ok(());
+    }
+    let mut rows = table(&["when", "who", "from", "action", "about", "status", "result"]);
+    for entry in entries.into_iter().rev() {
+        let who = match entry.role.as_str() {
+            "" => "nobody".to_owned(),
+            role => format!("{} ({role})", entry.who),
+        };
+        let from = match entry.source.as_str() {
+            "" => entry.door,
+            source => format!("{source} {}", entry.door),
+        };
+        rows.add_row([
+            utc(&entry.at),
+            who,
+            from,
+            entry.action,
+            entry.detail,
+            entry.status.to_string(),
+            entry.result,
+        ]);
+    }
+    writeln!(out, "{rows}")?;
+    Ok(())
+}
+
+impl Audit {
+    fn path(&self) -> String {
+        let given = [
+            ("who", &self.who),
+            ("source", &self.source),
+            ("action", &self.action),
+            ("since", &self.since),
+            ("until", &self.until),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given.fold(format!("/security/audit?limit={}", self.limit), |path, (name, value)| {
+            path + "&" + name + "=" + &encoded(value)
+        })
+    }
+}
+
+/// A text as a value behind the question mark (RFC 3986 section 2.1).
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |out, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            out + &char::from(byte).to_string()
+        }
+        _ => out + &format!("%{byte:02X}"),
+    })
+}

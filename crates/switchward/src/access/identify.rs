@@ -105,6 +105,9 @@ async fn by_password(app: &Arc<App>, stranger: Who, text: &str) -> Result<Who, D
     }
     // Counted before it is known, so that many at once are no way round.
     count(app, &stranger);
+    // Somebody may have come this very second; asked for every name alike, so that the time tells nothing.
+    let asked = app.clone();
+    _ = tokio::task::spawn_blocking(move || asked.access.users.refresh()).await;
     let access = &app.access;
     let forgive = || stranger.peer.map(|peer| access.attempts.forgive(Source::of(peer)));
     match access.passwords.check(&access.users.held(), name, password).await {

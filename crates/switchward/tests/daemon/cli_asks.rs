@@ -137,7 +137,8 @@ fn the_daemon_is_found_by_its_configuration_by_url_and_by_variable() {
     crate::support::Ended::of(stage.command(&["status"]).env("SWITCHWARD_URL", "http://127.0.0.1:8099"))
         .with(0);
     crate::support::Ended::of(stage.command(&["status"]).env("SWITCHWARD_CONFIG", path)).with(0);
-    stage.run(&["status"]).with(69);
+    let mut nowhere = stage.command(&["status"]);
+    crate::support::Ended::of(nowhere.env("SERVER_SOCKET", "/nonexistent/switchward.sock")).with(69);
     assert!(stage.run(&["status", "--url", "127.0.0.1:8099"]).with(64).contains("http://"));
 }
 

@@ -9,12 +9,14 @@ use guard::Target;
 use std::io::Write;
 use std::path::PathBuf;
 
+mod alarms;
 mod audit;
 mod cache;
 mod client;
 mod events;
 mod failure;
 mod lists;
+mod notifications;
 mod orders;
 mod rates;
 mod status;
@@ -60,6 +62,7 @@ pub enum Ask {
     /// Keep the patterns of domains whose calls are attacks.
     #[command(
         after_long_help = "Examples:\n  switchward untrusted list\n  switchward untrusted add '*.evil.example'\n  \
+        switchward untrusted remove '*.evil.example'\n  \
         switchward untrusted test sip.evil.example"
     )]
     Untrusted(untrusted::Untrusted),
@@ -69,6 +72,13 @@ pub enum Ask {
     /// Print the limits of calls and registrations, and who comes near them.
     #[command(after_long_help = "Example:\n  switchward rates")]
     Rates(rates::Rates),
+    /// Print what a person should mend, and what was lately.
+    #[command(after_long_help = "Examples:\n  switchward alarms\n  switchward alarms --json")]
+    Alarms(alarms::Asked),
+    /// Print whom the daemon tells what happens, and what could not be delivered.
+    #[command(after_long_help = "Examples:\n  switchward notifications\n  switchward notifications test\n  \
+        switchward notifications test webhook")]
+    Notifications(notifications::Asked),
     /// Print who asked for which change, the newest last.
     #[command(
         after_long_help = "Examples:\n  switchward audit --who alice --limit 20\n  switchward audit --action blacklist --json"
@@ -123,7 +133,10 @@ pub async fn run(ask: Ask, url: &str, out: &mut dyn Write) -> anyhow::Result<u8>
         Ok(()) => Ok(0),
         Err(Failure::Output(error)) => Err(error.into()),
         Err(failure) => {
-            _ = writeln!(std::io::stderr(), "switchward: {failure}");
+            let text = failure.to_string();
+            // A refusal may name what an attacker chose.
+            let lines: Vec<String> = text.lines().map(table::shown).collect();
+            _ = writeln!(std::io::stderr(), "switchward: {}", lines.join("\n"));
             Ok(failure.exit_code())
         }
     }
@@ -145,6 +158,8 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Untrusted(untrusted) => untrusted::ask(&client, untrusted.what, out).await,
         Ask::Why(why) => status::why(&client, &why.address, out).await,
         Ask::Rates(_) => rates::print(&client, out).await,
+        Ask::Alarms(asked) => alarms::print(&client, asked.all, out).await,
+        Ask::Notifications(asked) => notifications::ask(&client, asked, out).await,
         Ask::Audit(part) => audit::print(&client, part, out).await,
         Ask::Status(_) => status::status(&client, out).await,
         Ask::Stream(stream) => stream::follow(&client, &stream, out).await,
@@ -167,6 +182,8 @@ impl Ask {
             Ask::Untrusted(asked) => &asked.daemon,
             Ask::Why(asked) => &asked.daemon,
             Ask::Rates(asked) => &asked.daemon,
+            Ask::Alarms(asked) => &asked.daemon,
+            Ask::Notifications(asked) => &asked.daemon,
             Ask::Audit(asked) => &asked.daemon,
             Ask::Status(asked) => &asked.daemon,
             Ask::Stream(asked) => &asked.daemon,

@@ -35,13 +35,20 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Guard the switches of the configuration (the default).
+    #[command(
+        after_long_help = "Examples:\n  switchward run --config /etc/switchward/switchward.toml\n  switchward run --dry-run"
+    )]
     Run(Run),
     /// Check the configuration and say what is wrong with it.
+    #[command(
+        after_long_help = "Examples:\n  switchward check\n  switchward check /etc/switchward/switchward.toml"
+    )]
     Check {
         /// The file to check, in place of --config.
         file: Option<PathBuf>,
     },
     /// Write a commented configuration.
+    #[command(after_long_help = "Example:\n  switchward init /etc/switchward/switchward.toml")]
     Init {
         /// Where to write it.
         #[arg(default_value = "switchward.toml")]
@@ -58,12 +65,22 @@ enum Command {
     /// Write manual pages, one for each command.
     Man(help::Man),
     /// Make, list and revoke the tokens of programs.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  switchward token add billing --role viewer --expires 365d --from 192.0.2.10\n  \
+            switchward token list --all\n  switchward token revoke billing"
+    )]
     Token(token::Command),
     /// Add, list and remove the people who log in with a password.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  switchward user add alice --role operator\n  \
+            echo 'a long password' | switchward user passwd alice --password-stdin\n  switchward user list\n  \
+            switchward user disable alice\n  switchward user enable alice\n  switchward user remove alice"
+    )]
     User(user::Command),
     /// Print the version.
+    #[command(after_long_help = "Example:\n  switchward version")]
     Version,
     #[command(flatten)]
     Ask(Ask),

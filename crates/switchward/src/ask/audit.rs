@@ -1,7 +1,7 @@
 //! The audit as a table.
 
 use super::client::Client;
-use super::table::{table, utc};
+use super::table::{cell, table, utc};
 use super::{Daemon, Failure};
 use crate::http::audit::Page;
 use clap::Args;
@@ -51,12 +51,12 @@ pub(super) async fn print(client: &Client, part: Audit, out: &mut dyn Write) -> 
         };
         rows.add_row([
             utc(&entry.at),
-            who,
-            from,
-            entry.action,
-            entry.detail,
+            cell(&who),
+            cell(&from),
+            cell(&entry.action),
+            cell(&entry.detail),
             entry.status.to_string(),
-            entry.result,
+            cell(&entry.result),
         ]);
     }
     writeln!(out, "{rows}")?;

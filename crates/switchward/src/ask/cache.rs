@@ -1,7 +1,7 @@
 //! The cache of the interface's answers.
 
 use super::client::Client;
-use super::table::grouped;
+use super::table::{grouped, shown};
 use super::{Daemon, Failure};
 use crate::http::cache::{CacheStats, Cleared};
 use clap::{Args, Subcommand};
@@ -56,7 +56,7 @@ pub(super) async fn ask(client: &Client, what: What, out: &mut dyn Write) -> Res
         What::Clear => {
             let answer = client.post("/cache/security/clear", &serde_json::json!({})).await?;
             if let Some(Cleared { status }) = client.understand(&answer, out)? {
-                writeln!(out, "{status}")?;
+                writeln!(out, "{}", shown(&status))?;
             }
             Ok(())
         }

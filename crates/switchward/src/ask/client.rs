@@ -137,7 +137,12 @@ impl Client {
             out.write_all(b"\n")?;
             return Ok(None);
         }
-        serde_json::from_slice(body).map(Some).map_err(|error| self.stranger(error.to_string()))
+        self.parsed(body).map(Some)
+    }
+
+    /// The answer understood.
+    pub(crate) fn parsed<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(body).map_err(|error| self.stranger(error.to_string()))
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, Failure> {

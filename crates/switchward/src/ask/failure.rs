@@ -37,6 +37,14 @@ pub enum Failure {
     /// The daemon cannot.
     #[error("the daemon cannot do that now: {0}")]
     Unable(String),
+    /// Test messages did not arrive.
+    #[error("{failed} of {all} test messages could not be delivered")]
+    Undelivered {
+        /// How many were not taken.
+        failed: usize,
+        /// How many there were.
+        all: usize,
+    },
     /// The address of the daemon makes no sense.
     #[error(
         "{url:?} is no address of a daemon ({reason}); write http://HOST:PORT, https://HOST:PORT or unix:/PATH"
@@ -57,7 +65,10 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::BadUrl { .. } | Failure::Refused(_) | Failure::Files(_) => exit::USAGE,
-            Failure::NotRunning { .. } | Failure::Stranger { .. } | Failure::Unable(_) => exit::UNAVAILABLE,
+            Failure::NotRunning { .. }
+            | Failure::Stranger { .. }
+            | Failure::Unable(_)
+            | Failure::Undelivered { .. } => exit::UNAVAILABLE,
             Failure::Output(_) => exit::OUTPUT,
             Failure::NotPermitted(_) => exit::NO_PERMISSION,
         }

@@ -1,7 +1,7 @@
 //! The lists as tables.
 
 use super::client::{Client, in_path};
-use super::table::{ago, cell, grouped, left, table, utc};
+use super::table::{ago, cell, grouped, left, shown, table, utc};
 use super::{Daemon, Failure};
 use crate::clock;
 use crate::http::allows::AllowEntry;
@@ -214,9 +214,9 @@ fn failed(entries: Vec<(String, Failed)>) -> Table {
 
 fn kernel(held: &Iptables, out: &mut dyn Write) -> Result<(), Failure> {
     for target in &held.blocked_ips {
-        writeln!(out, "{target}")?;
+        writeln!(out, "{}", shown(target))?;
     }
-    writeln!(out, "{} in the kernel ({})", grouped(held.count as u64), held.chain)?;
+    writeln!(out, "{} in the kernel ({})", grouped(held.count as u64), shown(&held.chain))?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Bans and allow entries by hand.
 
 use super::client::{Client, in_path};
-use super::table::left;
+use super::table::{left, shown};
 use super::{Daemon, Failure, ttl};
 use crate::clock;
 use crate::http::allows::AllowOrder;
@@ -148,7 +148,7 @@ pub(super) async fn extend(client: &Client, asked: Extend, out: &mut dyn Write) 
         Some(until) => format!("for {}", left(until, false, clock::now())),
         None => "for good".into(),
     };
-    writeln!(out, "{} is banned {lasts} (scope {})", ban.target, ban.scope)?;
+    writeln!(out, "{} is banned {lasts} (scope {})", shown(&ban.target), shown(&ban.scope))?;
     warn(&warnings, out)
 }
 
@@ -172,13 +172,13 @@ pub(super) async fn disallow(client: &Client, target: Target, out: &mut dyn Writ
 /// Prints what was done, and what did not go as it should have.
 pub(super) fn print(client: &Client, answer: &Bytes, out: &mut dyn Write) -> Result<(), Failure> {
     let Some(Ordered { message, warnings, .. }) = client.understand(answer, out)? else { return Ok(()) };
-    writeln!(out, "{message}")?;
+    writeln!(out, "{}", shown(&message))?;
     warn(&warnings, out)
 }
 
-fn warn(warnings: &[String], out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn warn(warnings: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     for warning in warnings {
-        writeln!(out, "warning: {warning}")?;
+        writeln!(out, "warning: {}", shown(warning))?;
     }
     Ok(())
 }

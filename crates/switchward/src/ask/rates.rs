@@ -7,7 +7,6 @@ use crate::clock;
 use crate::http::counted::Requests;
 use crate::http::rates::RateLimit;
 use clap::Args;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -39,14 +38,10 @@ pub(super) async fn print(client: &Client, out: &mut dyn Write) -> Result<(), Fa
     )?;
     for (what, limit) in [("calls", limits.call_rate_limit), ("registrations", limits.registration_limit)] {
         let answer = client.read(&format!("/security/rate-limit/{what}")).await?;
-        let sources: BTreeMap<String, Requests> = parsed(client, &answer)?;
+        let sources: BTreeMap<String, Requests> = client.parsed(&answer)?;
         busiest(what, limit, sources, out)?;
     }
     Ok(())
-}
-
-fn parsed<T: DeserializeOwned>(client: &Client, answer: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(answer).map_err(|error| client.stranger(error.to_string()))
 }
 
 fn busiest(

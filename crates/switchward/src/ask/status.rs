@@ -1,7 +1,7 @@
 //! How the daemon is doing at a glance, and the account of one address.
 
 use super::client::{Client, in_path};
-use super::table::{ago, grouped};
+use super::table::{ago, grouped, shown};
 use super::{Daemon, Failure, one_address};
 use crate::clock;
 use crate::http::alarms::AlarmState;
@@ -32,7 +32,9 @@ pub struct StatusAsked {
 pub(super) async fn why(client: &Client, address: &str, out: &mut dyn Write) -> Result<(), Failure> {
     let answer = client.read(&format!("/security/why/{}", in_path(address))).await?;
     if let Some(Why { text, .. }) = client.understand(&answer, out)? {
-        writeln!(out, "{text}")?;
+        for line in text.lines() {
+            writeln!(out, "{}", shown(line))?;
+        }
     }
     Ok(())
 }
@@ -115,7 +117,7 @@ impl Page {
     fn line(&mut self, heading: &str, text: String) {
         let mut heading = heading;
         for part in text.lines() {
-            self.0 += &format!("{heading:<11} {part}\n");
+            self.0 += &format!("{heading:<11} {}\n", shown(part));
             heading = "";
         }
     }

@@ -136,15 +136,28 @@ mod tests {
     }
 
     #[test]
-    fn every_question_has_an_example_in_its_long_help() {
-        for name in ["ban", "unban", "extend", "list", "why", "status", "stream", "top", "completions", "man"]
-        {
-            let mut command = command();
-            let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
-            assert!(
-                help.contains("Example") && help.contains(&format!("switchward {name}")),
-                "{name}:\n{help}"
-            );
+    fn every_command_has_an_example_in_the_long_help_of_its_own_or_of_its_subject() {
+        let mut command = command();
+        let names: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        for name in names.iter().filter(|name| *name != "help") {
+            let subject = command.find_subcommand_mut(name).unwrap();
+            let help = subject.render_long_help().to_string();
+            let examples: Vec<&str> = help.split("Example").skip(1).flat_map(str::lines).collect();
+            let look = |path: &str| {
+                let is_one = |line: &&str| {
+                    line.split(" | ").any(|part| {
+                        let part = part.trim_start().trim_start_matches("sudo ");
+                        part == path || part.starts_with(&format!("{path} "))
+                    })
+                };
+                assert!(examples.iter().any(is_one), "{path}:\n{help}");
+            };
+            look(&format!("switchward {name}"));
+            each(subject, &format!("switchward {name}"), &mut |one, path| {
+                if one.get_subcommands().next().is_none() {
+                    look(path);
+                }
+            });
         }
     }
 

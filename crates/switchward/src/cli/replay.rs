@@ -12,6 +12,10 @@ use std::time::Duration;
 
 /// Play captures of an event socket and print who would be banned, when and why.
 #[derive(Args, Debug)]
+#[command(
+    after_long_help = "Examples:\n  switchward replay esl.capture\n  switchward replay monday.zst tuesday.zst --json\n  \
+    switchward replay esl.capture --map 192.168.7.0/24=203.0.113.0/24"
+)]
 pub(super) struct Replay {
     /// Captures: the raw bytes of an inbound event socket connection, plain or compressed with zstd.
     #[arg(required = true)]

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Guard a simulated switch with phones and attackers, for a look around.
 #[derive(Args, Debug)]
+#[command(after_long_help = "Examples:\n  switchward demo\n  sudo switchward demo --netns --seconds 60")]
 pub(super) struct Demo {
     /// Enforce bans for real, in a network namespace of the demo's own (needs root).
     #[arg(long)]

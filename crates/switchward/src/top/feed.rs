@@ -6,6 +6,7 @@ use super::view::Wish;
 use super::words;
 use crate::ask::{Client, Failure, in_path};
 use crate::http::ErrorBody;
+use crate::http::alarms::{AlarmState, Alarms};
 use crate::http::answer::Ordered;
 use crate::http::counted::{Failed, WrongCallStates};
 use crate::http::lists::bans::{BanItem, BanPage};
@@ -34,6 +35,8 @@ pub(super) enum Update {
     Item(String, StreamItem),
     /// The stream is there.
     Live,
+    /// The alarms that were on when the stream began.
+    Alarms(Vec<AlarmState>),
     /// The stream is gone, and why.
     Lost(String),
     /// The answer to a wish.
@@ -69,6 +72,10 @@ async fn follow(client: Arc<Client>, updates: Sender<Update>) {
         {
             Ok(mut events) => {
                 _ = updates.send(Update::Live).await;
+                // What was raised before is not told again; what changes meanwhile stands in the stream.
+                if let Ok(Alarms { active, .. }) = read(&client, "/security/alarms").await {
+                    _ = updates.send(Update::Alarms(active)).await;
+                }
                 let failure = loop {
                     let told = match events.next().await {
                         Ok(told) => told,
@@ -106,8 +113,7 @@ async fn counted(client: &Client) -> Result<Update, Failure> {
 }
 
 async fn read<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Failure> {
-    let answer = client.read(path).await?;
-    serde_json::from_slice(&answer).map_err(|error| client.stranger(error.to_string()))
+    client.parsed(&client.read(path).await?)
 }
 
 /// Carries a wish out; the answer comes as an update.

@@ -210,6 +210,23 @@ fn a_pause_holds_the_picture_and_not_the_alarms() {
 }
 
 #[test]
+fn an_alarm_that_was_on_before_is_shown_and_one_that_ended_unseen_is_not() {
+    let mut view = full();
+    let alarm = json!({"name": "disconnected", "subject": "main\u{1b}[2J", "severity": "critical", "until": null,
+                       "since": "2026-11-21T04:00:00Z", "text": "nobody listens there"});
+    view.take(Update::Alarms(vec![serde_json::from_value(alarm).unwrap()]));
+    let shown: Vec<_> = view.alarms.iter().collect();
+    let key = ("disconnected".to_owned(), "main\\u{1b}[2J".to_owned());
+    assert_eq!(shown, [(&key, &"critical: nobody listens there".to_owned())]);
+    view.take(item(
+        "alarm",
+        &json!({"at": "", "name": "disconnected", "subject": "main\u{1b}[2J", "severity": "critical",
+                "raised": false, "since": "", "text": ""}),
+    ));
+    assert!(view.alarms.is_empty());
+}
+
+#[test]
 fn it_ends_by_q_and_by_ctrl_c() {
     assert_eq!(press(&mut full(), KeyCode::Char('q')), Some(Wish::Quit));
     assert_eq!(full().press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Wish::Quit));

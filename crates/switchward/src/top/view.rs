@@ -127,14 +127,14 @@ impl View {
                 let lines: Vec<String> = text.lines().map(shown).collect();
                 self.over = Some(Over::Text(lines.join("\n"), 0));
             }
-            Update::Item(_, StreamItem::Alarm(news)) => {
-                let key = (shown(&news.name), shown(&news.subject));
-                match news.raised {
-                    true => _ = self.alarms.insert(key, shown(&format!("{}: {}", news.severity, news.text))),
-                    false => _ = self.alarms.remove(&key),
-                }
-                while self.alarms.len() > MOST_ALARMS {
-                    self.alarms.pop_first();
+            Update::Item(_, StreamItem::Alarm(news)) => match news.raised {
+                true => self.raise(&news.name, &news.subject, &news.severity, &news.text),
+                false => _ = self.alarms.remove(&(shown(&news.name), shown(&news.subject))),
+            },
+            Update::Alarms(active) => {
+                self.alarms.clear();
+                for alarm in active {
+                    self.raise(&alarm.name, &alarm.subject, &alarm.severity, &alarm.text);
                 }
             }
             _ if self.paused => {}
@@ -169,6 +169,13 @@ impl View {
                 self.message = shown(&format!("{}: {}", news.kind, news.text));
             }
             Update::Item(..) => {}
+        }
+    }
+
+    fn raise(&mut self, name: &str, subject: &str, severity: &str, text: &str) {
+        self.alarms.insert((shown(name), shown(subject)), shown(&format!("{severity}: {text}")));
+        while self.alarms.len() > MOST_ALARMS {
+            self.alarms.pop_first();
         }
     }
 

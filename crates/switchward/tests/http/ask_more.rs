@@ -11,15 +11,19 @@ struct Cli {
     ask: Ask,
 }
 
-async fn asked(daemon: &Daemon, words: &[&str]) -> Result<String, Failure> {
+#[track_caller]
+pub(crate) fn typed(words: &[&str]) -> Ask {
     let words = ["switchward"].iter().chain(words);
-    let ask = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).ask;
+    Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).ask
+}
+
+pub(crate) async fn asked(daemon: &Daemon, words: &[&str]) -> Result<String, Failure> {
     let mut out = Vec::new();
-    answer(ask, &daemon.url(), &mut out).await?;
+    answer(typed(words), &daemon.url(), &mut out).await?;
     Ok(String::from_utf8(out).unwrap())
 }
 
-async fn said(daemon: &Daemon, line: &str) -> String {
+pub(crate) async fn said(daemon: &Daemon, line: &str) -> String {
     asked(daemon, &line.split(' ').collect::<Vec<_>>()).await.unwrap()
 }
 

@@ -66,7 +66,7 @@ struct Phases {
 
 fn measure(rounds: usize) {
     let net = Net::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = switchward::daemon::runtime().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let switch = Switch::start();
     let mut config = Config::default();

@@ -34,7 +34,7 @@ pub struct Settings {
 /// # Errors
 /// When the simulated switch cannot be started or the terminal is gone.
 pub fn run(settings: Settings, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = daemon::runtime()?;
     runtime.block_on(act(settings, out))
 }
 

@@ -61,7 +61,7 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
     if first_run && let Some(path) = &loaded.path {
         tracing::info!(file = %path.display(), "wrote a default configuration");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = daemon::runtime()?;
     runtime.block_on(async {
         // Before anything else: a signal that comes during the start is not lost, and SIGHUP does not end us.
         let signals = Signals::listen()?;

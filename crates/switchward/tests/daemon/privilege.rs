@@ -87,3 +87,27 @@ fn an_ordinary_user_with_the_one_capability_is_enough() {
     sh("nft flush ruleset");
     eventually("it repairs as well", || witness::has_table() && witness::nft().contains_key("198.51.100.7"));
 }
+
+/// nice(2): requests stand behind events and bans, however many there are.
+#[test]
+fn what_serves_requests_steps_back_behind_what_bans() {
+    let stage = Stage::new();
+    let _switch = stage.switch();
+    let daemon = stage.start("");
+    daemon.wait_for_switch();
+    daemon.http.get("/security/status");
+    let (mut requests, mut bans) = (Vec::new(), Vec::new());
+    for task in std::fs::read_dir(format!("/proc/{}/task", daemon.id())).unwrap().flatten() {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap();
+        let name = stat.split(['(', ')']).nth(1).unwrap().to_owned();
+        // The 19th field (proc_pid_stat(5)); the name is the second.
+        let nice: i32 = stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap();
+        match name.as_str() {
+            name if name.starts_with("tokio") => requests.push(nice),
+            name if name.starts_with("watch") || name == "firewall" => bans.push(nice),
+            _ => {}
+        }
+    }
+    assert!(!requests.is_empty() && bans.len() >= 2, "{requests:?} {bans:?}");
+    assert!(requests.iter().min() > bans.iter().max(), "{requests:?} {bans:?}");
+}

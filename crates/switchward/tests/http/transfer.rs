@@ -91,6 +91,7 @@ async fn what_is_no_list_is_told_and_too_much_is_refused() {
     denied.error(403);
 }
 
+#[expect(clippy::disallowed_methods, reason = "the real tool is asked")]
 #[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "the real ipset is another process")]
 async fn ipset_takes_the_export_and_its_own_list_comes_back() {

@@ -151,7 +151,6 @@ const STEPS_BACK: i32 = 5;
 pub async fn start(config: Config, log: Level, options: Options) -> Result<Running, StartError> {
     let access = Access::open(&config)?;
     let listener = listen(&config, &access).await?;
-    let socket = open_socket(&config)?;
     let profiling = listen_for_profiles(&config).await?;
     let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
     let mirror = Arc::new(Mirror::default());
@@ -165,6 +164,8 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         adopt = !config.security.dry_run && (kept.is_new || kept.damaged.is_some());
         restore(&guard, kept);
     }
+    // After the store: two daemons with one store are told so, not that they have one socket.
+    let socket = open_socket(&config)?;
     let (unenforced, namespace) = if options.private_network {
         in_own_network(|| open_firewall(&config, &own, &guard, &mirror, adopt))?
     } else {

@@ -1,7 +1,8 @@
 //! The one error of the HTTP interface: a status and one sentence, shown as `{"error": "..."}`.
 
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use guard::Refusal;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,8 @@ use utoipa::ToSchema;
 pub struct Error {
     status: StatusCode,
     text: String,
+    /// The methods that there are, when the one asked for is none of them.
+    allow: Option<&'static str>,
 }
 
 /// The body of every error.
@@ -25,7 +28,7 @@ pub struct ErrorBody {
 impl Error {
     /// An error with a status of its own.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Error {
-        Error { status, text: text.into() }
+        Error { status, text: text.into(), allow: None }
     }
 
     /// 400: the request says something that cannot be carried out.
@@ -36,6 +39,12 @@ impl Error {
     /// 403: this caller may not.
     pub fn forbidden(text: impl Into<String>) -> Error {
         Error::new(StatusCode::FORBIDDEN, text)
+    }
+
+    /// 405: the path has other methods, `allow` ("GET, HEAD").
+    pub fn wrong_method(method: &Method, path: &str, allow: &'static str) -> Error {
+        let text = format!("{method} is not a method of {path}");
+        Error { allow: Some(allow), ..Error::new(StatusCode::METHOD_NOT_ALLOWED, text) }
     }
 
     /// 500: it is the daemon's fault, or that of what it stands on.
@@ -65,7 +74,11 @@ impl From<Refusal> for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        (self.status, axum::Json(ErrorBody { error: self.text })).into_response()
+        let mut response = (self.status, axum::Json(ErrorBody { error: self.text })).into_response();
+        if let Some(methods) = self.allow {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        response
     }
 }
 

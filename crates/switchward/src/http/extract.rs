@@ -11,7 +11,7 @@ use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header::{CONTENT_TYPE, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use guard::source::parse_ip;
 use guard::{Source, Target};
@@ -82,6 +82,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Place, Error> {
         let Segment(text) = Segment::from_request_parts(parts, state).await?;
+        // A path that may hold slashes can have nothing behind it, so "/why", which only a GET has, arrives here.
+        if text.ends_with("/why") && !matches!(parts.method, Method::GET | Method::HEAD) {
+            return Err(Error::wrong_method(&parts.method, parts.uri.path(), "GET, HEAD"));
+        }
         Place::of(&text)
     }
 }

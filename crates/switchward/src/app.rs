@@ -7,6 +7,7 @@
 use crate::access::Access;
 use crate::clock;
 use crate::config::Config;
+use crate::geo::Geo;
 use crate::mirror::Mirror;
 use crate::monitor::Monitor;
 use crate::notify::Notifier;
@@ -49,6 +50,8 @@ pub struct App {
     pub started: Time,
     /// Answers of the HTTP interface that are kept.
     pub cache: crate::http::cache::Cache,
+    /// Countries and autonomous systems of addresses.
+    pub geo: Arc<Geo>,
     /// What the daemon knows about itself.
     pub monitor: Monitor,
 }
@@ -202,6 +205,7 @@ impl App {
         self.reports.apply(&new);
         self.config.store(Arc::new(new));
         self.access.tick();
+        self.geo.look_soon();
         match (live.is_empty(), restart.is_empty()) {
             (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),
             _ => tracing::info!(changed = live.join(" "), "the configuration is read anew"),

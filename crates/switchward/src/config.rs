@@ -39,8 +39,9 @@ use std::path::{Path, PathBuf};
 pub use example::{example_toml, reference};
 pub use load::{LoadError, load, write_default};
 pub use model::{
-    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits,
-    Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
+    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, Geo,
+    GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
+    SwitchKind,
 };
 pub use network::{NetworkError, parse_network};
 pub use notify::{Facility, Mail, MailTls, Notify, Slack, Syslog, Telegram, Templates, Webhook};

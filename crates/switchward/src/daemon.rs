@@ -190,6 +190,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         reports: Arc::new(Reports::default()),
         started: clock::now(),
         cache: Default::default(),
+        geo: Arc::default(),
         monitor: Monitor::default(),
     });
     let address =
@@ -206,6 +207,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
         tokio::spawn(crate::http::profiling::serve(listener, until));
     }
+    tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
     let ticker = tokio::spawn(tick(app.clone(), stopped));
     let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
     if !config.security.enabled {

@@ -14,6 +14,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod exit;
+pub mod geo;
 pub mod http;
 pub mod logs;
 pub mod metrics;

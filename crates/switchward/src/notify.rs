@@ -7,6 +7,7 @@
 
 use crate::app::App;
 use crate::config::{Config, Notify};
+use crate::geo::{Atlas, Geo};
 use crate::news::{Follower, Item, Missed};
 use crate::outgoing::Failure;
 use parking_lot::Mutex;
@@ -140,7 +141,7 @@ impl Notifier {
         }
         let (stop, stopped) = oneshot::channel();
         let follower = app.mirror.news().follow();
-        let following = tokio::spawn(follow(notifier.clone(), follower, stopped));
+        let following = tokio::spawn(follow(notifier.clone(), app.geo.clone(), follower, stopped));
         Notifying { notifier, stop, following, workers }
     }
 
@@ -188,30 +189,37 @@ impl Notifier {
         done
     }
 
-    fn offer(&self, item: &Item) {
+    fn offer(&self, item: &Item, atlas: &Atlas) {
         let Some(kind) = Kind::of_event(&item.event) else { return };
         // Made once, and only when somebody has room for it.
         let letter: OnceLock<Option<Arc<Letter>>> = OnceLock::new();
         for lane in &self.lanes {
-            lane.offer(kind, item, || letter.get_or_init(|| Letter::of(item).map(Arc::new)).clone());
+            lane.offer(kind, item, atlas, || {
+                letter.get_or_init(|| Letter::of(item, atlas).map(Arc::new)).clone()
+            });
         }
     }
 
-    fn heard(&self, heard: Result<Arc<Item>, Missed>) {
+    fn heard(&self, heard: Result<Arc<Item>, Missed>, geo: &Geo) {
         match heard {
-            Ok(item) => self.offer(&item),
+            Ok(item) => self.offer(&item, &geo.atlas()),
             Err(Missed(count)) => self.lanes.iter().for_each(|lane| lane.missed(count)),
         }
     }
 }
 
 /// Offers what happens to every lane.
-async fn follow(notifier: Arc<Notifier>, mut follower: Follower, mut stopped: oneshot::Receiver<()>) {
+async fn follow(
+    notifier: Arc<Notifier>,
+    geo: Arc<Geo>,
+    mut follower: Follower,
+    mut stopped: oneshot::Receiver<()>,
+) {
     loop {
         for _ in 0..AT_ONCE {
             tokio::select! {
                 biased;
-                heard = follower.next() => notifier.heard(heard),
+                heard = follower.next() => notifier.heard(heard, &geo),
                 _ = &mut stopped => return,
             }
         }

@@ -158,7 +158,10 @@ fn ban_table(bans: Vec<BanItem>) -> Table {
             "" => ban.reason,
             note => format!("{} [{note}]", ban.reason),
         };
-        let target = if ban.scope == "sip" { format!("{} (sip)", ban.target) } else { ban.target };
+        let mut target = if ban.scope == "sip" { format!("{} (sip)", ban.target) } else { ban.target };
+        if let Some(country) = &ban.country {
+            target += &format!(", {}", cell(country));
+        }
         table.add_row([target, utc(&ban.since), left, ban.count.to_string(), cell(&ban.rule), cell(&why)]);
     }
     table

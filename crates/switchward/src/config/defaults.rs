@@ -10,8 +10,9 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::model::{
-    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, GuardLimits,
-    Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch, SwitchKind,
+    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, Geo,
+    GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
+    SwitchKind,
 };
 use super::notify::Notify;
 use super::secret::Secret;
@@ -31,6 +32,7 @@ impl Default for Config {
             log: Log { level: LogLevel::Info, format: LogFormat::Auto },
             guard: GuardLimits::default(),
             alarms: Alarms::default(),
+            geo: Geo::default(),
             api: Api::default(),
             notify: Notify::default(),
         }

@@ -6,6 +6,7 @@
 
 mod alarms;
 mod daemon;
+mod geo;
 mod notify;
 mod security;
 mod switch;
@@ -84,6 +85,7 @@ pub(super) static SECTIONS: &[Section] = &[
     daemon::LOG,
     daemon::GUARD,
     alarms::ALARMS,
+    geo::GEO,
     daemon::API,
     notify::NOTIFY,
     notify::TEMPLATES,

@@ -36,6 +36,8 @@ pub struct Config {
     pub guard: GuardLimits,
     /// When alarms are raised.
     pub alarms: Alarms,
+    /// Files that know countries and autonomous systems.
+    pub geo: Geo,
     /// Who may change state over HTTP.
     pub api: Api,
     /// Who is told what.
@@ -270,6 +272,15 @@ pub struct Alarms {
     pub rule_never_fired: Duration,
     /// An alarm is over when its cause was gone for so long.
     pub clear_after: Duration,
+}
+
+/// Files that know countries and autonomous systems, in MaxMind DB format.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Geo {
+    /// Countries.
+    pub country_file: Option<PathBuf>,
+    /// Autonomous systems; without it the file of countries is asked.
+    pub as_file: Option<PathBuf>,
 }
 
 /// Who may come in over HTTP, and with which rights.

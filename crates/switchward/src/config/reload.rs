@@ -73,6 +73,7 @@ impl Config {
             },
             cache: self.cache,
             alarms: self.alarms,
+            geo: self.geo,
             api: Api { tokens_file: old.api.tokens_file, users_file: old.api.users_file, ..self.api },
             notify: self.notify,
         }

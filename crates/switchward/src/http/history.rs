@@ -5,11 +5,12 @@
 use super::extract::{Json, Place, Query};
 use super::lists::bans::{BanItem, ScopeWord};
 use super::lists::page::page_length;
-use super::lists::search::{Account, Needle, wanted};
+use super::lists::search::{Account, InCountry, Needle, wanted};
 use super::lists::walking;
 use super::{Error, schema};
 use crate::app::App;
 use crate::clock;
+use crate::geo::Atlas;
 use crate::store::Ending;
 use crate::store::history::{Asked, End, Row, find};
 use axum::extract::State;
@@ -91,6 +92,9 @@ pub struct HistoryQuery {
     pub search: Option<String>,
     /// A part of the name of who made it or lifted it.
     pub who: Option<String>,
+    /// The country, as two letters.
+    #[param(value_type = Option<schema::CountryIfAny>)]
+    pub country: Option<String>,
     /// Which packets.
     #[param(inline, value_type = Option<ScopeWord>)]
     pub scope: Option<Scope>,
@@ -126,6 +130,7 @@ pub struct PageQuery {
     responses(
         (status = 200, description = "A page of the history", body = HistoryPage),
         (status = 400, description = "A parameter that is unknown or malformed"),
+        (status = 404, description = "No file of countries is in use"),
         (status = 503, description = "There is no store, or it cannot be read")
     )
 )]
@@ -147,6 +152,7 @@ async fn history(
         to: time("to", query.to.as_deref())?,
     };
     let account = Account::of(query.account.as_deref());
+    let country = InCountry::of(query.country.as_deref(), &app.geo.atlas())?;
     let (search, who) = (Needle::of(query.search.as_deref()), Needle::of(query.who.as_deref()));
     let keep = move |row: &Row| {
         let (ban, reason) = (&row.ban, &row.ban.reason);
@@ -159,6 +165,7 @@ async fn history(
             && wanted(who.as_ref(), |who| {
                 who.is_in(&ban.origin.to_string()) || lifted_by.is_some_and(|by| who.is_in(by))
             })
+            && country.as_ref().is_none_or(|country| country.holds(ban.target))
     };
     page(app, asked, keep).await
 }
@@ -193,8 +200,9 @@ async fn page(
         let store = app.mirror.store().ok_or_else(|| unreadable("there is none"))?;
         let found = store.reader().and_then(|connection| find(&connection, &asked, keep));
         let (rows, next) = found.map_err(|error| unreadable(&error.to_string()))?;
-        let now = clock::now();
-        Ok(Json(HistoryPage { history: rows.iter().map(|row| HistoryItem::of(row, now)).collect(), next }))
+        let (atlas, now) = (app.geo.atlas(), clock::now());
+        let history = rows.iter().map(|row| HistoryItem::of(row, &atlas, now)).collect();
+        Ok(Json(HistoryPage { history, next }))
     })
     .await?
 }
@@ -208,9 +216,9 @@ pub(super) fn latest(app: &App, target: Target, most: usize) -> Vec<HistoryItem>
 pub(super) fn matching(app: &App, asked: &Asked, keep: impl Fn(&Row) -> bool) -> Vec<HistoryItem> {
     let Some(store) = app.mirror.store() else { return Vec::new() };
     let rows = store.reader().and_then(|connection| find(&connection, asked, keep));
-    let now = clock::now();
+    let (atlas, now) = (app.geo.atlas(), clock::now());
     match rows {
-        Ok((rows, _)) => rows.iter().map(|row| HistoryItem::of(row, now)).collect(),
+        Ok((rows, _)) => rows.iter().map(|row| HistoryItem::of(row, &atlas, now)).collect(),
         Err(error) => {
             tracing::warn!(%error, "the history cannot be read");
             Vec::new()
@@ -219,9 +227,9 @@ pub(super) fn matching(app: &App, asked: &Asked, keep: impl Fn(&Row) -> bool) ->
 }
 
 impl HistoryItem {
-    fn of(row: &Row, now: Time) -> HistoryItem {
+    fn of(row: &Row, atlas: &Atlas, now: Time) -> HistoryItem {
         let ended = row.ended.as_ref();
-        let mut ban = BanItem::of(&row.ban, now);
+        let mut ban = BanItem::of(&row.ban, atlas, now);
         if ended.is_some() {
             ban.remaining_seconds = Some(0);
         }

@@ -17,8 +17,10 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 mod firewall;
+mod geo;
 
 pub use firewall::{Bucket, FirewallState, Latency, SetState, WriterState};
+pub use geo::GeoFile;
 
 /// How the daemon is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -54,7 +56,10 @@ pub struct Overview {
     pub alarms: Vec<AlarmState>,
     /// The log's level.
     pub log_level: String,
-    /// What should be mended about who may come in.
+    /// The files of countries and autonomous systems; left out without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub geo: Vec<GeoFile>,
+    /// What should be mended about who may come in, and about the files of countries.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
@@ -195,7 +200,10 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
     let firewall = firewall::firewall(&app).await;
     let config = app.config.load();
     let (bans, allows) = app.guard.ledger().sizes();
-    let up = clock::now().since(app.started);
+    let (atlas, now) = (app.geo.atlas(), clock::now());
+    let up = now.since(app.started);
+    let mut warnings = app.access.warnings(&config);
+    warnings.extend(atlas.warnings(now));
     Ok(Json(Overview {
         version: VERSION.into(),
         started_at: clock::rfc3339(Some(app.started)),
@@ -222,7 +230,8 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
         store: StoreState::of(&app),
         alarms: super::alarms::active(&app),
         log_level: app.log.level().to_string(),
-        warnings: app.access.warnings(&config),
+        geo: atlas.shelves().map(|shelf| GeoFile::of(shelf, now)).collect(),
+        warnings,
     }))
 }
 

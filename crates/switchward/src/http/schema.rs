@@ -54,6 +54,13 @@ forms! {
         "description": "An IPv4 or IPv6 address, a CIDR, or an address and port; nothing for all.",
         "anyOf": [{"$ref": "#/components/schemas/Target"}, {"type": "string", "maxLength": 0}],
     });
+    /// A country to look for, or nothing.
+    CountryIfAny = json!({
+        "type": "string",
+        "description": "Two letters of a country (ISO 3166-1); nothing for all.",
+        "pattern": "^([A-Za-z]{2})?$",
+        "examples": ["DE"],
+    });
     /// An address or a CIDR.
     Network = json!({
         "type": "string",

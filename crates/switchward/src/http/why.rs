@@ -12,6 +12,7 @@ use axum::extract::State;
 use guard::engine::{Explanation, RuleRecord};
 use guard::{Allowed, Ban, Target, Time};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -26,6 +27,15 @@ pub struct Why {
     pub ip: String,
     /// What it is counted as: itself, or its IPv6 /64.
     pub source: String,
+    /// The country, as two letters. Left out when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The number of the autonomous system, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_number: Option<u32>,
+    /// Who runs that system, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_name: Option<String>,
     /// The one word for it.
     pub standing: Standing,
     /// Whether bans are enforced in the kernel.
@@ -222,7 +232,7 @@ pub(super) async fn of(app: Arc<App>, place: Place) -> Result<Json<Why>, Error> 
             known.ports.retain(|ban| ban.target == place.target);
             known.ban = known.ban.or_else(|| known.ports.pop());
         }
-        let mut account = tell(&app, shown, &known, now);
+        let mut account = tell(&app, ip, shown, &known, now);
         account.history = history::latest(&app, place.target, LAST_BANS);
         account.timeline = timelines::around(&app, place, LAST_MOMENTS);
         words::tell_past(&mut account);
@@ -232,10 +242,14 @@ pub(super) async fn of(app: Arc<App>, place: Place) -> Result<Json<Why>, Error> 
     Ok(Json(account))
 }
 
-fn tell(app: &App, ip: String, known: &Explanation, now: Time) -> Why {
+fn tell(app: &App, asked: IpAddr, ip: String, known: &Explanation, now: Time) -> Why {
+    let place = app.geo.atlas().lookup(asked);
     let mut account = Why {
         ip,
         source: known.source.to_string(),
+        country: place.as_ref().and_then(|place| place.country).map(|country| country.to_string()),
+        as_number: place.as_ref().and_then(|place| place.as_number),
+        as_name: place.as_ref().and_then(|place| place.as_name.clone()),
         standing: standing(known),
         enforced: app.is_enforcing(),
         unenforced: unenforced(app),
@@ -249,7 +263,7 @@ fn tell(app: &App, ip: String, known: &Explanation, now: Time) -> Why {
         timeline: Vec::new(),
         text: String::new(),
     };
-    account.text = words::words(&account, known, now);
+    account.text = words::words(&account, known, place.as_ref(), now);
     account
 }
 

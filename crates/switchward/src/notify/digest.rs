@@ -4,6 +4,7 @@ use super::kind::{Kind, Severity};
 use super::letter::{Letter, plain};
 use super::template::Text;
 use crate::clock;
+use crate::geo::{Atlas, Country};
 use crate::news::{Event, Item};
 use guard::{Source, Time};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -19,17 +20,21 @@ pub(super) struct Digest {
     missed: u64,
     rules: Top<String>,
     networks: Top<IpNet>,
+    countries: Top<Country>,
 }
 
 impl Digest {
     /// Adds an item.
-    pub(super) fn add(&mut self, kind: Kind, item: &Item) {
+    pub(super) fn add(&mut self, kind: Kind, item: &Item, atlas: &Atlas) {
         self.begin(item.at);
         self.counts[kind as usize] += 1;
         match &item.event {
             Event::Banned(ban) | Event::WouldBan(ban) | Event::Lifted(ban, _) => {
                 self.rules.add(plain(&ban.reason.rule));
                 self.networks.add(wider(ban.target.covers()));
+                if let Some(country) = atlas.country(ban.target) {
+                    self.countries.add(country);
+                }
             }
             Event::HangUp { source, .. } => self.networks.add(around(*source)),
             Event::Alert { alert, .. } => {
@@ -69,7 +74,11 @@ impl Digest {
         if self.missed > 0 {
             parts.push(format!("{} events went by too fast to be looked at", self.missed));
         }
-        for (label, list) in [("top rules", self.rules.words()), ("top networks", self.networks.words())] {
+        for (label, list) in [
+            ("top rules", self.rules.words()),
+            ("top networks", self.networks.words()),
+            ("top countries", self.countries.words()),
+        ] {
             if !list.is_empty() {
                 parts.push(format!("{label}: {list}"));
             }
@@ -78,7 +87,7 @@ impl Digest {
         let counts: Value = each().map(|(kind, count)| (kind.word().to_owned(), json!(count))).collect();
         let data = json!({
             "from": from, "to": to, "counts": counts, "missed": self.missed, "rules": self.rules.json(),
-            "networks": self.networks.json(),
+            "networks": self.networks.json(), "countries": self.countries.json(),
         });
         let summary = parts.join("; ");
         let now = clock::now();
@@ -187,6 +196,7 @@ mod tests {
     #[test]
     fn a_storm_from_everywhere_stays_small_and_names_what_stands_out() {
         let mut digest = Digest::default();
+        let atlas = crate::geo::tests::atlas();
         let at = Time::from_secs(1_795_234_698);
         for number in 0..20_000_u32 {
             // Every second one from one network, the rest from as many as there are.
@@ -204,7 +214,7 @@ mod tests {
                 reason: Reason { rule: "failed-registrations".into(), ..Reason::operator("", at) },
                 note: String::new(),
             };
-            digest.add(Kind::Ban, &Item { number: 1, at, event: Event::Banned(Arc::new(ban)) });
+            digest.add(Kind::Ban, &Item { number: 1, at, event: Event::Banned(Arc::new(ban)) }, &atlas);
         }
         digest.miss(7, at);
         assert!(digest.networks.0.len() <= PLACES);
@@ -215,5 +225,7 @@ mod tests {
         let summary = letter.value("summary", "");
         assert!(summary.starts_with("and 20000 more bans; 7 events went by"), "{summary}");
         assert!(summary.contains("top rules: failed-registrations (20000)"), "{summary}");
+        assert!(summary.ends_with("top countries: FR (10000)"), "{summary}");
+        assert_eq!(letter.data["countries"][0]["name"], "FR");
     }
 }

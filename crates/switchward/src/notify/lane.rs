@@ -10,6 +10,7 @@ use super::kind::Kind;
 use super::letter::Letter;
 use super::wire::{Channel, Wire};
 use crate::clock;
+use crate::geo::Atlas;
 use crate::news::Item;
 use crate::outgoing::Failure;
 use arc_swap::ArcSwapOption;
@@ -100,7 +101,13 @@ impl Lane {
     }
 
     /// Tells an item, or adds it to the digest. `letter` makes the message when it is wanted.
-    pub(super) fn offer(&self, kind: Kind, item: &Item, letter: impl FnOnce() -> Option<Arc<Letter>>) {
+    pub(super) fn offer(
+        &self,
+        kind: Kind,
+        item: &Item,
+        atlas: &Atlas,
+        letter: impl FnOnce() -> Option<Arc<Letter>>,
+    ) {
         let Some(wire) = self.wire.load_full().filter(|wire| wire.events.contains(&kind)) else { return };
         let now = Instant::now();
         let mut waiting = self.waiting.lock();
@@ -109,7 +116,7 @@ impl Lane {
             waiting.letters.extend(letter());
         } else {
             self.counts.suppressed.fetch_add(1, Relaxed);
-            waiting.digest(now + wire.digest_interval).add(kind, item);
+            waiting.digest(now + wire.digest_interval).add(kind, item, atlas);
         }
         drop(waiting);
         self.bell.notify_one();

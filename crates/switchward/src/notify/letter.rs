@@ -6,6 +6,7 @@
 use super::kind::{Kind, Severity};
 use super::template::Text;
 use crate::clock;
+use crate::geo::{Atlas, Place};
 use crate::news::{self, Alarm, Event, Item};
 use guard::ban::span;
 use guard::{Alert, Ban, Origin, Scope, Time};
@@ -34,13 +35,13 @@ pub(super) struct Letter {
 
 impl Letter {
     /// The message about an item of the news, when there is one.
-    pub(super) fn of(item: &Item) -> Option<Letter> {
+    pub(super) fn of(item: &Item, atlas: &Atlas) -> Option<Letter> {
         let text = Text::Event(Kind::of_event(&item.event)?);
         let (severity, title, switch, values, data) = match &item.event {
             Event::Alarm(alarm) => of_alarm(alarm),
             Event::Alert { switch, alert } => of_alert(switch, alert),
-            Event::Banned(ban) => of_ban("Banned", Severity::Warning, ban, item.at),
-            Event::WouldBan(ban) => of_ban("Would be banned:", Severity::Info, ban, item.at),
+            Event::Banned(ban) => of_ban("Banned", Severity::Warning, ban, atlas, item.at),
+            Event::WouldBan(ban) => of_ban("Would be banned:", Severity::Info, ban, atlas, item.at),
             Event::Lifted(ban, by) => of_lift(ban, by),
             Event::HangUp { switch, source, why } => {
                 let values = vec![("source", source.to_string()), ("reason", plain(why))];
@@ -121,7 +122,10 @@ fn of_alert(switch: &str, alert: &Alert) -> Parts {
     (Severity::Critical, title, plain(switch), values, data)
 }
 
-fn of_ban(verb: &str, severity: Severity, ban: &Ban, at: Time) -> Parts {
+fn of_ban(verb: &str, severity: Severity, ban: &Ban, atlas: &Atlas, at: Time) -> Parts {
+    let place = atlas.place(ban.target);
+    let country = place.as_ref().and_then(|place| place.country).map(|country| country.to_string());
+    let system = place.and_then(|place| Place { country: None, ..place }.words());
     let reason = &ban.reason;
     let target = ban.target.to_string();
     let (scope, scope_words) = match ban.scope {
@@ -136,7 +140,7 @@ fn of_ban(verb: &str, severity: Severity, ban: &Ban, at: Time) -> Parts {
         "target": target, "scope": scope, "until": ban.until.map(|until| clock::rfc3339(Some(until))),
         "ttl": ban.remaining(at).map(|left| left.as_secs()), "rule": plain(&reason.rule),
         "evidence": reason.evidence.word(), "count": reason.count, "reason": plain(&reason.text), "users": users,
-        "domains": domains, "agents": agents, "by": who,
+        "domains": domains, "agents": agents, "by": who, "country": country, "as": system,
     });
     let title = format!("{verb} {target}");
     let values = vec![
@@ -152,6 +156,8 @@ fn of_ban(verb: &str, severity: Severity, ban: &Ban, at: Time) -> Parts {
         ("domains", domains.join(", ")),
         ("agents", agents.join(", ")),
         ("who", who),
+        ("country", country.unwrap_or_default()),
+        ("as", system.unwrap_or_default()),
     ];
     (severity, title, plain(&reason.switch), values, data)
 }
@@ -245,7 +251,13 @@ mod tests {
             Event::Alarm(std::sync::Arc::new(alarm)),
         ];
         for event in events {
-            let letter = Letter::of(&Item { number: 7, at: now, event }).unwrap();
+            let letter =
+                Letter::of(&Item { number: 7, at: now, event }, &crate::geo::tests::atlas()).unwrap();
+            if letter.title.starts_with("Banned") {
+                let told = ["country", "as"].map(|name| letter.value(name, ""));
+                assert_eq!(told, ["DE", "AS64496 Example Net"]);
+                assert_eq!(letter.data["country"], "DE");
+            }
             let mut own: Vec<&str> = letter.values.iter().map(|(name, _)| *name).collect();
             let mut listed = letter.text.variables().to_vec();
             own.sort_unstable();
@@ -253,7 +265,8 @@ mod tests {
             assert_eq!(own, listed, "{:?}", letter.text);
             assert!(letter.values.iter().all(|(_, value)| !value.contains(char::is_control)), "{letter:?}");
         }
-        assert!(Letter::of(&Item { number: 7, at: now, event: Event::Expired(ban) }).is_none());
+        let expired = Item { number: 7, at: now, event: Event::Expired(ban) };
+        assert!(Letter::of(&expired, &Atlas::default()).is_none());
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Text {
             Text::Event(Kind::Alert) => &["kind", "source", "message"],
             Text::Event(Kind::Ban | Kind::WouldBan) => &[
                 "target", "scope", "length", "until", "rule", "evidence", "count", "reason", "users",
-                "domains", "agents", "who",
+                "domains", "agents", "who", "country", "as",
             ],
             Text::Event(Kind::Unban) => &["target", "who", "rule", "reason"],
             Text::Event(Kind::HangUp) => &["source", "reason"],

@@ -346,6 +346,9 @@ fn ban(news: crate::http::stream::items::BanNews) -> BanItem {
         user_agents: news.agents,
         switch: news.switch,
         note: String::new(),
+        country: None,
+        as_number: None,
+        as_name: None,
     }
 }
 

@@ -18,6 +18,7 @@ mod cli_help;
 mod crash;
 mod disk;
 mod flood;
+mod geo;
 mod hang_up;
 mod kernel;
 mod logs;

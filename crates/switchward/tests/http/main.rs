@@ -17,6 +17,7 @@ mod connections;
 mod docs;
 mod fields;
 mod gate;
+mod geo;
 mod headers;
 mod history;
 mod kernel;

@@ -173,6 +173,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         reports: Arc::default(),
         started: clock::now(),
         cache: Default::default(),
+        geo: Arc::default(),
         monitor: switchward::monitor::Monitor::default(),
     }
 }

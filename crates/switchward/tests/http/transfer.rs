@@ -93,7 +93,6 @@ async fn what_is_no_list_is_told_and_too_much_is_refused() {
 
 #[expect(clippy::disallowed_methods, reason = "the real tool is asked")]
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the real ipset is another process")]
 async fn ipset_takes_the_export_and_its_own_list_comes_back() {
     let daemon = Daemon::start().await;
     for (ip, ttl, scope) in

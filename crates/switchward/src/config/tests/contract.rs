@@ -187,6 +187,8 @@ const NEW: &[Row] = &[
     row!(alarms.ledger_percent, "", "80", "", "80"),
     row!(alarms.rule_never_fired, "", r#""0""#, "", "0ns"),
     row!(alarms.clear_after, "", r#""2m""#, "", "120s"),
+    row!(geo.country_file, "", r#""/c""#, "", r#"Some("/c")"#),
+    row!(geo.as_file, "", r#""/a""#, "", r#"Some("/a")"#),
     row!(api.allowed_ips, "", r#"["192.0.2.8"]"#, "", "[192.0.2.8/32]"),
     row!(api.certificate_roles, "", r#"["a.example=admin"]"#, "", r#"["a.example=admin"]"#),
     row!(api.hosts, "", r#"["pbx.example"]"#, "", r#"["pbx.example"]"#),

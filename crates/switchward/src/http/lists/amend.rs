@@ -91,7 +91,11 @@ pub(super) async fn amend(
         let ban =
             app.guard.order_amend(place.target, amendment, now).ok_or_else(|| not_banned(&app, place))?;
         tracing::info!(target = %ban.target, %who, "ban changed by order");
-        Ok(Changed { status: "success".into(), ban: BanItem::of(&ban, now), warnings: app.settle().await })
+        Ok(Changed {
+            status: "success".into(),
+            ban: BanItem::of(&ban, &app.geo.atlas(), now),
+            warnings: app.settle().await,
+        })
     };
     ordered(order).await?.map(Json)
 }

@@ -3,10 +3,11 @@
 use super::super::extract::{Json, Query};
 use super::super::{Error, schema};
 use super::page::{Direction, Key, Order, Page};
-use super::search::{Account, Needle, Where, wanted};
+use super::search::{Account, InCountry, Needle, Where, wanted};
 use super::walking;
 use crate::app::App;
 use crate::clock;
+use crate::geo::{Atlas, Country};
 use axum::extract::State;
 use guard::{Ban, Origin, Scope, Time};
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,15 @@ pub struct BanItem {
     pub switch: String,
     /// What an operator noted; may be empty.
     pub note: String,
+    /// The country, as two letters; of a network that of its first address. Left out when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// The number of the autonomous system, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_number: Option<u32>,
+    /// Who runs that system, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_name: Option<String>,
 }
 
 /// One page of the bans.
@@ -85,6 +95,8 @@ pub enum BanSort {
     Target,
     /// Strikes counted.
     Count,
+    /// The country, by its letters; unknown ones last.
+    Country,
 }
 
 /// Who made a ban or an allow entry.
@@ -139,6 +151,9 @@ pub struct BanQuery {
     pub note: Option<String>,
     /// A part of the name of the operator who made it.
     pub who: Option<String>,
+    /// The country, as two letters.
+    #[param(value_type = Option<schema::CountryIfAny>)]
+    pub country: Option<String>,
     /// Which packets.
     #[param(inline, value_type = Option<ScopeWord>)]
     pub scope: Option<Scope>,
@@ -168,6 +183,7 @@ struct Search {
     switch: Option<Needle>,
     note: Option<Needle>,
     who: Option<Needle>,
+    country: Option<InCountry>,
     scope: Option<Scope>,
     origin: Option<Maker>,
 }
@@ -181,7 +197,7 @@ struct Search {
     responses(
         (status = 200, description = "A page of the bans", body = BanPage),
         (status = 400, description = "A parameter that is unknown or malformed"),
-        (status = 404, description = "The cursor leads nowhere")
+        (status = 404, description = "The cursor leads nowhere, or no file of countries is in use")
     )
 )]
 pub(super) async fn list(
@@ -190,7 +206,8 @@ pub(super) async fn list(
 ) -> Result<Json<BanPage>, Error> {
     let standard = (BanSort::Since, Direction::Desc);
     let order = Order::new((query.sort, query.order), standard, query.limit, query.cursor.as_deref())?;
-    let search = Search::of(&query)?;
+    let atlas = app.geo.atlas();
+    let search = Search::of(&query, &atlas)?;
     let page = walking(move || {
         let now = clock::now();
         let (sort, mut total) = (order.sort, 0);
@@ -198,26 +215,27 @@ pub(super) async fn list(
         app.guard.ledger().each_ban(now, |ban| {
             total += 1;
             if search.finds(ban) {
-                page.offer((key(sort, ban), ban.target), || ban.clone());
+                page.offer((key(sort, ban, &atlas), ban.target), || ban.clone());
             }
         });
         let (bans, matched, next) = page.finish();
-        BanPage { bans: bans.iter().map(|ban| BanItem::of(ban, now)).collect(), matched, total, next }
+        BanPage { bans: bans.iter().map(|ban| BanItem::of(ban, &atlas, now)).collect(), matched, total, next }
     });
     Ok(Json(page.await?))
 }
 
-fn key(sort: BanSort, ban: &Ban) -> Key {
+fn key(sort: BanSort, ban: &Ban, atlas: &Atlas) -> Key {
     match sort {
         BanSort::Since => Key::Number(ban.since.micros()),
         BanSort::Until => Key::Number(ban.until.map_or(u64::MAX, Time::micros)),
         BanSort::Target => Key::None,
         BanSort::Count => Key::Number(ban.reason.count.into()),
+        BanSort::Country => Key::Number(atlas.country(ban.target).map_or(u64::MAX, Country::rank)),
     }
 }
 
 impl Search {
-    fn of(query: &BanQuery) -> Result<Search, Error> {
+    fn of(query: &BanQuery, atlas: &Arc<Atlas>) -> Result<Search, Error> {
         let needle = |text: &Option<String>| Needle::of(text.as_deref());
         let mut place = Where::of(query.ip.as_deref())?;
         let mut any = needle(&query.search);
@@ -237,6 +255,7 @@ impl Search {
             switch: needle(&query.switch),
             note: needle(&query.note),
             who: needle(&query.who),
+            country: InCountry::of(query.country.as_deref(), atlas)?,
             scope: query.scope,
             origin: query.origin,
         })
@@ -262,13 +281,15 @@ impl Search {
                     || any.is_in_any(&reason.agents)
                     || any.is_in_any(&reason.domains)
             })
+            && self.country.as_ref().is_none_or(|country| country.holds(ban.target))
     }
 }
 
 impl BanItem {
     /// A ban as it is at `now`.
-    pub(in super::super) fn of(ban: &Ban, now: Time) -> BanItem {
+    pub(in super::super) fn of(ban: &Ban, atlas: &Atlas, now: Time) -> BanItem {
         let reason = &ban.reason;
+        let place = atlas.place(ban.target);
         let (origin, who) = by(&ban.origin);
         BanItem {
             target: ban.target.to_string(),
@@ -289,6 +310,9 @@ impl BanItem {
             user_agents: reason.agents.clone(),
             switch: reason.switch.clone(),
             note: ban.note.clone(),
+            country: place.as_ref().and_then(|place| place.country).map(|country| country.to_string()),
+            as_number: place.as_ref().and_then(|place| place.as_number),
+            as_name: place.and_then(|place| place.as_name),
         }
     }
 }

@@ -4,8 +4,11 @@
 
 use super::super::Error;
 use super::super::extract::target;
+use super::page::no_page;
+use crate::geo::{Atlas, Country};
 use guard::Target;
 use ipnet::IpNet;
+use std::sync::Arc;
 
 /// A text that must be contained in another; ASCII letters match in either case.
 #[derive(Clone, Debug)]
@@ -65,6 +68,38 @@ impl Account {
         };
         wanted(self.user.as_ref(), |user| users.iter().any(|other| user.is(other)))
             && domains.iter().any(|other| domain.is(other))
+    }
+}
+
+/// A country to look for.
+#[derive(Clone, Debug)]
+pub(in super::super) struct InCountry {
+    country: Country,
+    atlas: Arc<Atlas>,
+}
+
+impl InCountry {
+    /// The country that two letters name; nothing for none.
+    ///
+    /// # Errors
+    /// 400 for what is no country, 404 when no file knows countries.
+    pub(in super::super) fn of(text: Option<&str>, atlas: &Arc<Atlas>) -> Result<Option<InCountry>, Error> {
+        let text = text.unwrap_or_default().trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let Some(country) = Country::new(text) else {
+            return Err(Error::bad_request("country is two letters, such as DE"));
+        };
+        if !atlas.has_countries() {
+            return Err(no_page("no file of countries is in use; set geo.country_file"));
+        }
+        Ok(Some(InCountry { country, atlas: atlas.clone() }))
+    }
+
+    /// Whether a target is there.
+    pub(in super::super) fn holds(&self, target: Target) -> bool {
+        self.atlas.country(target) == Some(self.country)
     }
 }
 

@@ -5,13 +5,14 @@
 use super::{Standing, Why};
 use crate::clock;
 use crate::config::duration::format_short;
+use crate::geo::Place;
 use guard::ban::span;
 use guard::engine::{Explanation, RuleRecord};
 use guard::{Allowed, Ban, Time};
 use std::fmt::Write;
 
 /// The account for a person.
-pub(super) fn words(account: &Why, known: &Explanation, now: Time) -> String {
+pub(super) fn words(account: &Why, known: &Explanation, place: Option<&Place>, now: Time) -> String {
     let mut text = format!(
         "{}{}: ",
         account.ip,
@@ -30,6 +31,9 @@ pub(super) fn words(account: &Why, known: &Explanation, now: Time) -> String {
         Standing::Watched => "not banned, watched",
         Standing::Unknown => "not banned; nothing is known of it",
     };
+    if let Some(place) = place {
+        _ = write!(text, "\n  it belongs to {place}");
+    }
     for ban in known.ban.iter().chain(&known.ports) {
         tell_ban(&mut text, ban, account, now);
     }

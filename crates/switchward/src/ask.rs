@@ -15,6 +15,7 @@ mod cache;
 mod client;
 mod events;
 mod failure;
+mod history;
 mod lists;
 mod notifications;
 mod orders;
@@ -23,6 +24,7 @@ mod status;
 mod stream;
 mod switches;
 pub(crate) mod table;
+mod transfer;
 mod untrusted;
 
 #[cfg(test)]
@@ -69,6 +71,30 @@ pub enum Ask {
     /// Say why an address is banned or is not.
     #[command(after_long_help = "Example:\n  switchward why 198.51.100.7")]
     Why(status::WhyAsked),
+    /// Print the bans of the past: who, when, why, how they ended; the newest last.
+    #[command(
+        after_long_help = "Examples:\n  switchward history\n  switchward history 198.51.100.0/24 --how lifted\n  \
+        switchward history --account 1000@pbx.example --from 2026-11-01T00:00:00Z --limit 200"
+    )]
+    History(history::History),
+    /// Print what an address or an account did lately, and the bans that came of it; the newest last.
+    #[command(
+        after_long_help = "Examples:\n  switchward timeline 198.51.100.7\n  switchward timeline 1000@pbx.example --limit 20"
+    )]
+    Timeline(history::TimelineAsked),
+    /// Write the bans or the allow-list out: JSON, CSV, or as `ipset save` does.
+    #[command(after_long_help = "Examples:\n  switchward export bans --out bans.csv\n  \
+        switchward export allows --format json\n  switchward export bans --format ipset | ipset restore")]
+    Export(transfer::Export),
+    /// Add what stands in a file to the bans or to the allow-list; nothing that stands is shortened.
+    ///
+    /// Every line is checked like an order; one that is refused or cannot be understood is told and stops no other, and the
+    /// exit code is 65 then. An entry without an end is for good.
+    #[command(
+        after_long_help = "Examples:\n  switchward import bans bans.csv --dry-run\n  switchward import bans bans.csv\n  \
+        ipset save | switchward import bans - --format ipset"
+    )]
+    Import(transfer::Import),
     /// Print the limits of calls and registrations, and who comes near them.
     #[command(after_long_help = "Example:\n  switchward rates")]
     Rates(rates::Rates),
@@ -157,6 +183,10 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::List(listing) => lists::print(&client, listing, out).await,
         Ask::Untrusted(untrusted) => untrusted::ask(&client, untrusted.what, out).await,
         Ask::Why(why) => status::why(&client, &why.address, out).await,
+        Ask::History(asked) => history::history(&client, asked, out).await,
+        Ask::Timeline(asked) => history::timeline(&client, asked, out).await,
+        Ask::Export(asked) => transfer::export(&client, asked, out).await,
+        Ask::Import(asked) => transfer::import(&client, asked, out).await,
         Ask::Rates(_) => rates::print(&client, out).await,
         Ask::Alarms(asked) => alarms::print(&client, asked.all, out).await,
         Ask::Notifications(asked) => notifications::ask(&client, asked, out).await,
@@ -181,6 +211,10 @@ impl Ask {
             Ask::List(asked) => &asked.daemon,
             Ask::Untrusted(asked) => &asked.daemon,
             Ask::Why(asked) => &asked.daemon,
+            Ask::History(asked) => &asked.daemon,
+            Ask::Timeline(asked) => &asked.daemon,
+            Ask::Export(asked) => &asked.daemon,
+            Ask::Import(asked) => &asked.daemon,
             Ask::Rates(asked) => &asked.daemon,
             Ask::Alarms(asked) => &asked.daemon,
             Ask::Notifications(asked) => &asked.daemon,

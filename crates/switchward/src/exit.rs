@@ -2,6 +2,8 @@
 
 /// Bad usage, or a configuration with a mistake (EX_USAGE).
 pub const USAGE: u8 = 64;
+/// What was read is not as it should be (EX_DATAERR).
+pub const DATA: u8 = 65;
 /// A service that is not there (EX_UNAVAILABLE).
 pub const UNAVAILABLE: u8 = 69;
 /// Something of ours failed (EX_SOFTWARE).

@@ -91,6 +91,33 @@ impl Client {
         self.order(Method::POST, path, body).await
     }
 
+    /// POST of a text as it is.
+    pub(crate) async fn upload(&self, path: &str, text: Bytes) -> Result<Bytes, Failure> {
+        self.ask(Method::POST, path, text).await
+    }
+
+    /// GET of an answer of any length, which goes to `out` while it arrives. Returns its bytes.
+    pub(crate) async fn download(&self, path: &str, out: &mut dyn Write) -> Result<u64, Failure> {
+        let late = |_| self.not_running("it did not answer in time");
+        let sending = self.send(Method::GET, path, Bytes::new(), None);
+        let (response, _talking) = timeout(LONGEST_ANSWER, sending).await.map_err(late)??;
+        let (head, mut body) = response.into_parts();
+        if !head.status.is_success() {
+            let body = timeout(LONGEST_ANSWER, body.collect()).await.map_err(late)?;
+            let body = body.map_err(|error| self.stranger(error.to_string()))?;
+            return Err(self.failure(head.status, &body.to_bytes()));
+        }
+        let mut bytes = 0;
+        while let Some(frame) = timeout(LONGEST_ANSWER, body.frame()).await.map_err(late)? {
+            let frame = frame.map_err(|error| self.stranger(format!("the answer is cut off: {error}")))?;
+            if let Ok(text) = frame.into_data() {
+                out.write_all(&text)?;
+                bytes += text.len() as u64;
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Any method with a body.
     pub(crate) async fn order(
         &self,

@@ -37,6 +37,16 @@ pub enum Failure {
     /// The daemon cannot.
     #[error("the daemon cannot do that now: {0}")]
     Unable(String),
+    /// Lines of an import were not carried out.
+    #[error("{failed} of {all} lines {}", if *.dry_run { "would not be imported" } else { "were not imported" })]
+    Lines {
+        /// How many were refused or cannot be understood.
+        failed: u64,
+        /// How many there were.
+        all: u64,
+        /// Whether it was only tried.
+        dry_run: bool,
+    },
     /// Test messages did not arrive.
     #[error("{failed} of {all} test messages could not be delivered")]
     Undelivered {
@@ -65,6 +75,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::BadUrl { .. } | Failure::Refused(_) | Failure::Files(_) => exit::USAGE,
+            Failure::Lines { .. } => exit::DATA,
             Failure::NotRunning { .. }
             | Failure::Stranger { .. }
             | Failure::Unable(_)

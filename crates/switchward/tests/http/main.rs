@@ -9,6 +9,7 @@ mod alarms;
 mod allows;
 mod ask;
 mod ask_more;
+mod ask_past;
 mod ask_watching;
 mod bans;
 mod cached;

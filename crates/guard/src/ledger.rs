@@ -476,7 +476,7 @@ impl Target {
     }
 }
 
-/// How much is done under one lock.
-const PIECE: usize = 1000;
+/// How many entries run out under one lock, each of them told to all who listen.
+const PIECE: usize = 64;
 /// Places that a walk reads under one lock.
 const WALK: usize = 2048;

@@ -218,6 +218,8 @@ impl Inner {
                 self.expiry.insert((until, List::Bans, target));
             }
             self.ban_order.replace(held.place, ban.clone());
+            count_down(&mut self.census, &held.ban);
+            count_up(&mut self.census, &ban);
             *held = HeldBan { ban, told: Arc::default(), place: held.place };
             return;
         }
@@ -229,7 +231,7 @@ impl Inner {
         if let Some(until) = ban.until {
             self.expiry.insert((until, List::Bans, target));
         }
-        self.census[ban.scope as usize][kind(target)] += 1;
+        count_up(&mut self.census, &ban);
         let place = self.ban_order.put(ban.clone());
         self.bans.insert(target, HeldBan { ban, told: Arc::default(), place });
     }
@@ -237,7 +239,7 @@ impl Inner {
     pub(super) fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {
         let held = self.bans.remove(&target)?;
         self.ban_order.take(held.place);
-        self.census[held.ban.scope as usize][kind(target)] -= 1;
+        count_down(&mut self.census, &held.ban);
         match target {
             Target::Net(net) => _ = self.ban_nets.remove(&net),
             Target::Port(ip, _) => {
@@ -283,6 +285,16 @@ impl Inner {
         }
         Some(held)
     }
+}
+
+fn count_up(census: &mut super::Census, ban: &Ban) {
+    census[ban.scope as usize][kind(ban.target)] += 1;
+}
+
+/// A figure only: it must never stop a change of the ledger half-way.
+fn count_down(census: &mut super::Census, ban: &Ban) {
+    let count = &mut census[ban.scope as usize][kind(ban.target)];
+    *count = count.saturating_sub(1);
 }
 
 /// The place of a target's kind in a [`super::Census`].

@@ -246,3 +246,51 @@ fn many_that_run_out_at_once_are_all_told() {
     assert_eq!(ledger.expire(at(160)).len(), 1000);
     assert_eq!((told.lock().len(), ledger.sizes()), (2000, (0, 0)));
 }
+
+fn recount(ledger: &Ledger) -> Census {
+    let mut census = Census::default();
+    for held in ledger.inner.read().bans.values() {
+        let kind = match held.ban.target {
+            Target::Host(_) => 0,
+            Target::Port(..) => 1,
+            Target::Net(_) => 2,
+        };
+        census[held.ban.scope as usize][kind] += 1;
+    }
+    census
+}
+
+#[test]
+fn a_ban_that_was_widened_is_counted_out_of_where_it_is() {
+    let (ledger, told) = ledger();
+    ledger.ban(Ban { scope: Scope::Sip, ..ban("192.0.2.1", 100, Some(600)) }, at(100));
+    assert_eq!(ledger.census(), [[1, 0, 0], [0; 3]]);
+    ledger.ban(ban("192.0.2.1", 110, Some(600)), at(110));
+    assert_eq!(ledger.census(), [[0; 3], [1, 0, 0]]);
+    assert!(ledger.lift(target("192.0.2.1"), operator(), at(120)).is_some());
+    assert_eq!(ledger.census(), [[0; 3]; 2]);
+    assert!(matches!(told.lock().last(), Some(Change::Lifted(..))));
+}
+
+#[test]
+fn the_census_is_what_a_recount_says() {
+    use proptest::prelude::*;
+    let targets = ["192.0.2.1", "192.0.2.1:5060", "192.0.2.0/24", "2001:db8::1"];
+    proptest!(|(steps in prop::collection::vec((0u8..6, 0usize..4, any::<bool>(), 1u64..100, 0u64..40), 1..60))| {
+        let (ledger, _) = ledger();
+        let mut now = 1000;
+        for (what, which, wide, secs, pause) in steps {
+            now += pause;
+            let (text, scope) = (targets[which], if wide { Scope::All } else { Scope::Sip });
+            match what {
+                0 => _ = ledger.ban(Ban { scope, ..ban(text, now, Some(secs)) }, at(now)),
+                1 => _ = ledger.ban(Ban { scope, origin: operator(), ..ban(text, now, None) }, at(now)),
+                2 => _ = ledger.amend(target(text), at(now), |ban| ban.scope = scope),
+                3 => _ = ledger.lift(target(text), operator(), at(now)),
+                4 => _ = ledger.lift_within(&target(text).covers(), &operator()),
+                _ => _ = ledger.expire(at(now)),
+            }
+            prop_assert_eq!(ledger.census(), recount(&ledger));
+        }
+    });
+}

@@ -58,7 +58,7 @@ pub enum Ask {
     Disallow(orders::Disallow),
     /// Print a list.
     #[command(after_long_help = "Examples:\n  switchward list bans --sort until --limit 20\n  \
-        switchward list bans --search friendly-scanner\n  switchward list bans --account 1000@pbx.example --json\n  \
+        switchward list bans --search friendly-scanner\n  switchward list bans --account 1000@pbx.example --json\n  switchward list bans --country US\n  \
         switchward list kernel")]
     List(lists::Listing),
     /// Keep the patterns of domains whose calls are attacks.

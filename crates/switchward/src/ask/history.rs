@@ -21,6 +21,9 @@ pub struct History {
     /// Bans that name this account (a part of its name, or all of name@domain).
     #[arg(long)]
     account: Option<String>,
+    /// Bans of this country, two letters (`geo.country_file`).
+    #[arg(long, value_name = "LETTERS")]
+    country: Option<String>,
     /// Bans with this text in the reason, the note or a user agent.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
@@ -127,6 +130,7 @@ impl History {
             ("ip", &target),
             ("rule", &self.rule),
             ("account", &self.account),
+            ("country", &self.country),
             ("search", &self.search),
             ("who", &self.who),
             ("how", &how),

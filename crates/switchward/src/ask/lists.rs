@@ -29,6 +29,9 @@ pub struct Listing {
     /// Bans of this rule.
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
+    /// Bans of this country, two letters (`geo.country_file`).
+    #[arg(long, value_name = "LETTERS")]
+    country: Option<String>,
     /// By what bans are sorted: the newest, longest or most first, targets from the lowest [default: target].
     #[arg(long, value_enum)]
     sort: Option<Sort>,
@@ -63,6 +66,8 @@ pub(super) enum Sort {
     Target,
     /// Strikes counted.
     Count,
+    /// The country, by its letters; unknown ones last.
+    Country,
 }
 
 impl Listing {
@@ -70,6 +75,7 @@ impl Listing {
         self.search.is_none()
             && self.account.is_none()
             && self.rule.is_none()
+            && self.country.is_none()
             && self.sort.is_none()
             && self.limit.is_none()
     }
@@ -111,8 +117,13 @@ pub(super) async fn print(client: &Client, listing: Listing, out: &mut dyn Write
 /// The bans, page by page; with `--json` one page as it came.
 async fn bans(client: &Client, listing: &Listing, out: &mut dyn Write) -> Result<(), Failure> {
     let mut query = String::new();
-    for (name, value) in [("search", &listing.search), ("account", &listing.account), ("rule", &listing.rule)]
-    {
+    let given = [
+        ("search", &listing.search),
+        ("account", &listing.account),
+        ("rule", &listing.rule),
+        ("country", &listing.country),
+    ];
+    for (name, value) in given {
         if let Some(value) = value {
             query += &format!("&{name}={}", in_path(value));
         }
@@ -122,6 +133,7 @@ async fn bans(client: &Client, listing: &Listing, out: &mut dyn Write) -> Result
         Sort::Until => "&sort=until&order=desc",
         Sort::Target => "&sort=target&order=asc",
         Sort::Count => "&sort=count&order=desc",
+        Sort::Country => "&sort=country&order=asc",
     };
     let most = listing.limit.map_or(usize::MAX, |limit| limit as usize);
     let (mut found, mut cursor) = (Vec::new(), String::new());
@@ -151,20 +163,36 @@ async fn bans(client: &Client, listing: &Listing, out: &mut dyn Write) -> Result
 
 fn ban_table(bans: Vec<BanItem>) -> Table {
     let now = clock::now();
-    let mut table = table(&["banned", "since (UTC)", "time left", "strikes", "rule", "why"]);
+    // A column of nothing where no file tells.
+    let has_places = bans.iter().any(|ban| ban.country.is_some() || ban.as_number.is_some());
+    let mut headings = vec!["banned", "since (UTC)", "time left", "strikes", "rule", "why"];
+    if has_places {
+        headings.insert(1, "country");
+    }
+    let mut table = table(&headings);
     for ban in bans {
         let left = left(ban.until.as_deref().unwrap_or_default(), ban.until.is_none(), now);
+        let place = place(&ban);
         let why = match ban.note.as_str() {
             "" => ban.reason,
             note => format!("{} [{note}]", ban.reason),
         };
-        let mut target = if ban.scope == "sip" { format!("{} (sip)", ban.target) } else { ban.target };
-        if let Some(country) = &ban.country {
-            target += &format!(", {}", cell(country));
+        let target = if ban.scope == "sip" { format!("{} (sip)", ban.target) } else { ban.target };
+        let count = ban.count.to_string();
+        let mut cells = vec![shown(&target), utc(&ban.since), left, count, cell(&ban.rule), cell(&why)];
+        if has_places {
+            cells.insert(1, place);
         }
-        table.add_row([target, utc(&ban.since), left, ban.count.to_string(), cell(&ban.rule), cell(&why)]);
+        table.add_row(cells);
     }
     table
+}
+
+/// Country and autonomous system, as far as they are known.
+fn place(ban: &BanItem) -> String {
+    let system = ban.as_number.map(|number| format!("AS{number}"));
+    let known = [ban.country.clone(), system, ban.as_name.clone()];
+    cell(&known.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 /// A table in the order of the addresses, which is not that of their texts.

@@ -112,3 +112,28 @@ async fn what_happens_is_a_line_each() {
     assert_eq!(item["event"], "counters");
     assert!(item["data"]["observations"].is_u64());
 }
+
+#[tokio::test]
+async fn bans_have_a_country_where_a_file_tells_it() {
+    let daemon = Daemon::start().await;
+    for ip in ["192.0.2.7", "203.0.113.8:5062", "198.18.0.7"] {
+        said(&daemon, &format!("ban {ip}")).await;
+    }
+    let shown = said(&daemon, "list bans").await;
+    assert!(!shown.contains("country"), "{shown}");
+    let mut config = daemon.app.config.load().geo.clone();
+    let testdata = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/geo");
+    config.country_file = Some(testdata.join("country.mmdb"));
+    config.as_file = Some(testdata.join("as.mmdb"));
+    daemon.app.geo.look(&config);
+    let shown = said(&daemon, "list bans").await;
+    assert!(shown.contains("country") && shown.contains("DE AS") && shown.contains("3 in all"), "{shown}");
+    for line in ["list bans --country de", "history --country DE"] {
+        let shown = said(&daemon, line).await;
+        assert!(shown.contains("192.0.2.7") && !shown.contains("203.0.113.8"), "{line}\n{shown}");
+    }
+    let sorted = said(&daemon, "list bans --sort country").await;
+    assert!(sorted.find("192.0.2.7") < sorted.find("203.0.113.8:5062"), "DE, US:\n{sorted}");
+    let refused = asked(&daemon, &["list", "bans", "--country", "Germany"]).await.unwrap_err();
+    assert_eq!(refused.exit_code(), 64, "{refused}");
+}

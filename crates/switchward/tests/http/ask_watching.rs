@@ -78,7 +78,11 @@ async fn notifications_are_listed_with_their_figures_and_tried() {
 
     let news = daemon.app.mirror.news();
     news.tell(Event::Switch { switch: "pbx\u{1b}".into(), connected: false, trouble: "gone".into() });
-    until("it is given up", || daemon.app.notifier.stats()[0].dead == 1).await;
+    until("it is given up and kept", || {
+        let webhook = &daemon.app.notifier.stats()[0];
+        webhook.dead == 1 && webhook.waiting == 0
+    })
+    .await;
     let shown = said(&daemon, "notifications").await;
     for words in [
         receiver.url.as_str(),

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::geo::Geo;
 use crate::mirror::Mirror;
 use crate::monitor::Monitor;
+use crate::names::Names;
 use crate::notify::Notifier;
 use crate::policy;
 use crate::report::Reports;
@@ -28,6 +29,8 @@ pub struct App {
     pub guard: Arc<Guard>,
     /// What follows the ledger.
     pub mirror: Arc<Mirror>,
+    /// Allow entries by name.
+    pub names: Arc<Names>,
     /// The guarded switches, in the order of their numbers.
     pub switches: Vec<Arc<Switch>>,
     /// Who may come in.
@@ -201,6 +204,7 @@ impl App {
         if new.log.level != running.log.level {
             self.log.set(new.log.level);
         }
+        self.names.apply(self, &new);
         self.notifier.apply(&new);
         self.reports.apply(&new);
         self.config.store(Arc::new(new));

@@ -179,7 +179,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Unban(unban) => orders::unban(&client, unban.target, out).await,
         Ask::Extend(extend) => orders::extend(&client, extend, out).await,
         Ask::Allow(allow) => orders::allow(&client, allow, out).await,
-        Ask::Disallow(disallow) => orders::disallow(&client, disallow.target, out).await,
+        Ask::Disallow(disallow) => orders::disallow(&client, &disallow.target, out).await,
         Ask::List(listing) => lists::print(&client, listing, out).await,
         Ask::Untrusted(untrusted) => untrusted::ask(&client, untrusted.what, out).await,
         Ask::Why(why) => status::why(&client, &why.address, out).await,

@@ -13,6 +13,7 @@ use crate::http::Doors;
 use crate::logs::Level;
 use crate::mirror::{self, Mirror};
 use crate::monitor::Monitor;
+use crate::names::{self, Names};
 use crate::notify::{self, Notifier, Notifying};
 use crate::policy;
 use crate::report::{Reporting, Reports};
@@ -119,6 +120,7 @@ pub struct Running {
     stop: signal::Sender<bool>,
     http: JoinHandle<()>,
     ticker: JoinHandle<()>,
+    naming: JoinHandle<()>,
     notifying: Notifying,
     reporting: Reporting,
 }
@@ -156,12 +158,14 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let mirror = Arc::new(Mirror::default());
     let policy = policy::policy(&config, &own);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
-    let mut adopt = false;
-    if let Some((store, kept)) = open_store(&config, options.store.as_deref())? {
-        let whole = guard.clone();
-        store.mirror(Box::new(move || mirror::whole(&whole)));
+    let names = Arc::new(Names::default());
+    let (mut adopt, mut kept_names) = (false, Vec::new());
+    if let Some((store, mut kept)) = open_store(&config, options.store.as_deref())? {
+        let (whole, named) = (guard.clone(), names.clone());
+        store.mirror(Box::new(move || mirror::whole(&whole, &named)));
         mirror.follow_with_store(store);
         adopt = !config.security.dry_run && (kept.is_new || kept.damaged.is_some());
+        kept_names = std::mem::take(&mut kept.names);
         restore(&guard, kept);
     }
     // After the store: two daemons with one store are told so, not that they have one socket.
@@ -179,6 +183,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let app = Arc::new(App {
         guard,
         mirror,
+        names,
         switches: switches.collect(),
         access,
         config: ArcSwap::from_pointee(config.clone()),
@@ -195,6 +200,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     });
     let address =
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
+    app.names.restore(&app, kept_names, &config);
     let (notifying, reporting) = tell_others(&app, options.store.as_deref());
     for warning in app.access.warnings(&config) {
         tracing::warn!(%address, "{warning}");
@@ -208,13 +214,14 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         tokio::spawn(crate::http::profiling::serve(listener, until));
     }
     tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
+    let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
     let ticker = tokio::spawn(tick(app.clone(), stopped));
     let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
     if !config.security.enabled {
         tracing::warn!("security.enabled is false: nothing is guarded, only the interface is there");
     }
     tracing::info!(%address, switches = app.switches.len(), "ready");
-    Ok(Running { app, address, namespace, readers, stop, http, ticker, notifying, reporting })
+    Ok(Running { app, address, namespace, readers, stop, http, ticker, naming, notifying, reporting })
 }
 
 impl Running {
@@ -232,6 +239,7 @@ impl Running {
         _ = self.stop.send(true);
         _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
         self.ticker.abort();
+        self.naming.abort();
         let flush = self.app.config.load().firewall.on_exit == OnExit::Flush;
         let dry = !self.app.is_enforcing();
         let app = self.app;

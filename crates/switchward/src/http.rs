@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 
 mod access_log;
 pub mod alarms;
+pub mod allowed_names;
 pub mod allows;
 pub mod answer;
 pub mod audit;
@@ -84,6 +85,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(state())
         .merge(lists())
         .merge(lists::routes())
+        .merge(allowed_names::routes())
         .merge(history::routes())
         .merge(timelines::routes())
         .merge(transfer::routes())

@@ -20,6 +20,7 @@ pub mod logs;
 pub mod metrics;
 pub mod mirror;
 pub mod monitor;
+pub mod names;
 pub mod news;
 pub mod notify;
 pub mod outgoing;

@@ -9,6 +9,7 @@ use netfilter::Writer;
 use std::sync::{Arc, OnceLock};
 
 use crate::clock;
+use crate::names::Names;
 use crate::news::{Event, News};
 use crate::report::Reports;
 use crate::store::{Kept, Store};
@@ -115,12 +116,13 @@ pub fn desired(guard: &Guard) -> Vec<netfilter::Element> {
 }
 
 /// The ledger as the store should hold it now.
-pub fn whole(guard: &Guard) -> Kept {
+pub fn whole(guard: &Guard, names: &Names) -> Kept {
     let (ledger, now) = (guard.ledger(), clock::now());
     Kept {
         bans: ledger.bans(now).iter().map(|ban| (**ban).clone()).collect(),
         allows: ledger.allows(now),
         patterns: ledger.patterns().to_vec(),
+        names: names.kept(),
         ..Kept::default()
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration, as the guard and the firewall want it.
 
 use crate::config::{Config, FirewallMode};
+use crate::names::lookup::parse_server;
 use guard::pattern::DomainPattern;
 use guard::policy::Limit;
 use guard::{Limits, Policy};
@@ -64,6 +65,9 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
 fn protected(config: &Config, own: &[IpNet]) -> Vec<IpNet> {
     let switches =
         config.switches.iter().filter_map(|switch| switch.host.parse::<IpAddr>().ok()).map(IpNet::from);
+    // As with the host's own: whoever forges their address must not cut us off from names.
+    let servers = config.security.name_servers.iter().filter_map(|text| parse_server(text));
+    let servers = servers.map(|address| IpNet::from(address.ip()));
     let mut nets: Vec<IpNet> = config
         .firewall
         .never_ban
@@ -72,6 +76,7 @@ fn protected(config: &Config, own: &[IpNet]) -> Vec<IpNet> {
         .chain(own)
         .copied()
         .chain(switches)
+        .chain(servers)
         .collect();
     nets.sort();
     nets.dedup();

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 pub mod audit;
 pub mod history;
+pub mod names;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,8 @@ pub struct Kept {
     pub allows: Vec<Allowed>,
     /// Untrusted-domain patterns added at run time.
     pub patterns: Vec<DomainPattern>,
+    /// Names of the allow-list.
+    pub names: Vec<names::Kept>,
     /// Whether the database was made just now.
     pub is_new: bool,
     /// Where a damaged database was moved, when there was one.
@@ -113,6 +116,7 @@ impl Shared {
 
 enum Job {
     Change(Change, Time),
+    Name(Box<names::Change>),
     Audit(Box<Audited>),
     Settle(tokio::sync::oneshot::Sender<Result<(), String>>),
     Whole(Whole),
@@ -152,6 +156,7 @@ impl Store {
             shared: shared.clone(),
             whole: None,
             behind: None,
+            named: Vec::new(),
             audited: Vec::new(),
             prune: Instant::now(),
         };
@@ -174,6 +179,12 @@ impl Store {
     pub fn record(&self, change: &Change) {
         self.shared.recorded();
         _ = self.jobs.send(Job::Change(change.clone(), clock::now()));
+    }
+
+    /// Hands a change of a name of the allow-list over; never waits.
+    pub fn name(&self, change: names::Change) {
+        self.shared.recorded();
+        _ = self.jobs.send(Job::Name(Box::new(change)));
     }
 
     /// Hands an entry of the audit over; never waits.
@@ -230,6 +241,8 @@ struct Writer {
     whole: Option<Whole>,
     /// Since the last failed attempt changes are dropped, so that the whole ledger must be written.
     behind: Option<Instant>,
+    /// Changes of names that wait.
+    named: Vec<names::Change>,
     /// Entries of the audit that wait; kept while the store fails.
     audited: Vec<Audited>,
     /// When to forget what is too old.
@@ -284,6 +297,10 @@ impl Writer {
                     self.shared.taken.fetch_add(1, Relaxed);
                     changes.push((change, at));
                 }
+                Job::Name(change) => {
+                    self.shared.taken.fetch_add(1, Relaxed);
+                    self.named.push(*change);
+                }
                 Job::Audit(entry) => {
                     self.shared.taken.fetch_add(1, Relaxed);
                     if self.audited.len() < AUDIT_WAITING {
@@ -297,7 +314,7 @@ impl Writer {
                     return;
                 }
             }
-            if changes.len() + self.audited.len() >= BATCH {
+            if changes.len() + self.named.len() + self.audited.len() >= BATCH {
                 return;
             }
             let wait =
@@ -307,9 +324,11 @@ impl Writer {
     }
 
     fn commit(&mut self, changes: &mut Vec<(Change, Time)>, is_last: bool) -> Result<(), String> {
+        let named = std::mem::take(&mut self.named);
+        let count = changes.len() + named.len();
         let result = if let Some(last) = self.behind {
             if last.elapsed() < RETRY_EVERY && !is_last {
-                self.shared.dropped.fetch_add(changes.len() as u64, Relaxed);
+                self.shared.dropped.fetch_add(count as u64, Relaxed);
                 changes.clear();
                 return Err(self.shared.failing.lock().clone().unwrap_or_default());
             }
@@ -317,14 +336,14 @@ impl Writer {
                 Some(whole) => self.tables.write_whole(&whole(), &self.audited),
                 None => Err("changes were lost and nothing tells the whole ledger".into()),
             }
-        } else if changes.is_empty() && self.audited.is_empty() {
+        } else if count == 0 && self.audited.is_empty() {
             Ok(())
         } else {
-            self.tables.write(changes, &self.audited)
+            self.tables.write(changes, &named, &self.audited)
         };
         match &result {
             Ok(()) => {
-                self.shared.committed.fetch_add((changes.len() + self.audited.len()) as u64, Relaxed);
+                self.shared.committed.fetch_add((count + self.audited.len()) as u64, Relaxed);
                 self.audited.clear();
                 if self.shared.failing.lock().take().is_some() {
                     tracing::warn!("the store can be written again; the whole ledger is on the disk");
@@ -333,7 +352,7 @@ impl Writer {
             }
             Err(reason) => {
                 self.shared.errors.fetch_add(1, Relaxed);
-                self.shared.dropped.fetch_add(changes.len() as u64, Relaxed);
+                self.shared.dropped.fetch_add(count as u64, Relaxed);
                 self.fall_behind(reason.clone());
             }
         }

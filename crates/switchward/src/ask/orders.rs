@@ -9,6 +9,7 @@ use crate::http::answer::Ordered;
 use crate::http::bans::BanOrder;
 use crate::http::lists::amend::{BanChange, Changed};
 use crate::http::lists::bans::ScopeWord;
+use crate::names::HostName;
 use clap::{Args, ValueEnum};
 use guard::Target;
 use hyper::Method;
@@ -73,9 +74,10 @@ pub struct Extend {
 /// What is to be allowed.
 #[derive(Args, Clone, Debug)]
 pub struct Allow {
-    /// 198.51.100.7, 198.51.100.0/24, 2001:db8::1 (its /64)
-    target: Target,
-    /// For how long: 90s, 10m, 1h30m [default: security.whitelist_ttl].
+    /// 198.51.100.7, 198.51.100.0/24, 2001:db8::1 (its /64), sip.carrier.example (followed in DNS)
+    #[arg(value_parser = allowable)]
+    target: String,
+    /// For how long: 90s, 10m, 1h30m [default: security.whitelist_ttl; a name until it is removed].
     #[arg(long, value_parser = ttl, value_name = "DURATION", conflicts_with = "permanent")]
     ttl: Option<String>,
     /// For good.
@@ -95,9 +97,19 @@ pub struct Allow {
 #[derive(Args, Clone, Debug)]
 pub struct Disallow {
     /// As for `allow`.
-    pub(super) target: Target,
+    #[arg(value_parser = allowable)]
+    pub(super) target: String,
     #[command(flatten)]
     pub(super) daemon: Daemon,
+}
+
+/// An address, a network or a host name, as it is sent.
+fn allowable(text: &str) -> Result<String, guard::source::BadTarget> {
+    match (text.parse::<Target>(), text.parse::<HostName>()) {
+        (Ok(target), _) => Ok(target.to_string()),
+        (Err(_), Ok(name)) => Ok(name.to_string()),
+        (Err(error), Err(_)) => Err(error),
+    }
 }
 
 /// Which packets a ban drops.
@@ -154,7 +166,7 @@ pub(super) async fn extend(client: &Client, asked: Extend, out: &mut dyn Write) 
 
 pub(super) async fn allow(client: &Client, allow: Allow, out: &mut dyn Write) -> Result<(), Failure> {
     let order = AllowOrder {
-        ip: Some(allow.target.to_string()),
+        ip: Some(allow.target),
         user_id: Some(allow.user),
         domain: Some(allow.domain),
         permanent: Some(allow.permanent),
@@ -164,8 +176,8 @@ pub(super) async fn allow(client: &Client, allow: Allow, out: &mut dyn Write) ->
     print(client, &answer, out)
 }
 
-pub(super) async fn disallow(client: &Client, target: Target, out: &mut dyn Write) -> Result<(), Failure> {
-    let answer = client.delete(&format!("/security/whitelist/{}", in_path(&target.to_string()))).await?;
+pub(super) async fn disallow(client: &Client, target: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let answer = client.delete(&format!("/security/whitelist/{}", in_path(target))).await?;
     print(client, &answer, out)
 }
 

@@ -10,6 +10,7 @@ use super::network::is_loopback;
 use super::problem::Problems;
 use super::walk::Walk;
 use super::{Config, Problem};
+use crate::names::MOST_NAMES;
 
 impl Walk {
     /// Fills in what follows from other keys, checks the whole, and hands the result out.
@@ -20,6 +21,7 @@ impl Walk {
         self.fill_switches();
         self.check_switches(entries);
         self.check_networks();
+        self.check_names();
         self.check_chandaemon();
         self.check_listeners();
         super::notify::check(&mut self.config.notify, &mut self.findings);
@@ -166,6 +168,18 @@ impl Walk {
                     "name them",
                 );
             }
+        }
+    }
+
+    fn check_names(&mut self) {
+        let count = self.config.security.allowed_names.len();
+        if count > MOST_NAMES {
+            self.findings.error(
+                self.findings.at("security.allowed_names"),
+                &format!("{count} names"),
+                &format!("at most {MOST_NAMES}"),
+                "allow networks instead (security.trusted_networks)",
+            );
         }
     }
 

@@ -144,6 +144,8 @@ impl Default for Security {
                 v4([172, 16, 0, 0], 12),
                 v4([192, 168, 0, 0], 16),
             ],
+            allowed_names: Vec::new(),
+            name_servers: Vec::new(),
             untrusted_networks: Vec::new(),
             iptables_chain: "INPUT".into(),
             ipset_name: "freeswitch-security".into(),

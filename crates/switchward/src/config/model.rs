@@ -139,6 +139,10 @@ pub struct Security {
     pub auto_whitelist_on_success: bool,
     /// Never banned.
     pub trusted_networks: Vec<IpNet>,
+    /// Host names whose addresses are on the allow list.
+    pub allowed_names: Vec<String>,
+    /// Name servers that are asked for them; empty for those of the host.
+    pub name_servers: Vec<String>,
     /// Patterns of domains whose callers are banned.
     pub untrusted_networks: Vec<String>,
     /// The chain that gets the one rule of the classic mode.

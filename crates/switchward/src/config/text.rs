@@ -4,6 +4,8 @@
 //! held to letters that cannot become an option or a second command there.
 
 use crate::access::Role;
+use crate::names::HostName;
+use crate::names::lookup::parse_server;
 use std::net::Ipv6Addr;
 
 /// The looks of a text.
@@ -37,6 +39,10 @@ pub(super) enum Shape {
     SocketPath,
     /// A name and a role.
     NamedRole,
+    /// A full host name.
+    HostName,
+    /// The address of a name server, perhaps with a port.
+    NameServer,
 }
 
 impl Shape {
@@ -70,6 +76,10 @@ impl Shape {
             Self::TableName => "a table name of 1 to 64 letters, digits, \"_\" or \"-\", a letter first",
             Self::SocketPath => "an absolute path of at most 90 bytes, or an empty text",
             Self::NamedRole => "NAME=viewer, NAME=operator or NAME=admin",
+            Self::HostName => "a full host name such as \"sip.carrier.example\" (other letters as punycode)",
+            Self::NameServer => {
+                "an address, perhaps with a port, such as \"192.0.2.53\" or \"127.0.0.1:5353\""
+            }
         }
     }
 
@@ -98,6 +108,8 @@ impl Shape {
             Self::NamedRole => text.rsplit_once('=').is_some_and(|(name, role)| {
                 !name.trim().is_empty() && !name.contains(char::is_control) && role.parse::<Role>().is_ok()
             }),
+            Self::HostName => text.parse::<HostName>().is_ok(),
+            Self::NameServer => parse_server(text).is_some(),
             Self::TableName => {
                 (1..=64).contains(&text.len())
                     && text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -1,15 +1,16 @@
 //! The allow-list: `/security/whitelist`.
 
+use super::allowed_names::{self, Listable};
 use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
-use super::extract::{Json, Place, short, target};
+use super::extract::{Json, short};
 use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking, ordered, schema};
 use crate::app::App;
 use crate::clock;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use guard::{Allowed, Target};
+use guard::Allowed;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +43,8 @@ pub struct AllowEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowOrder {
-    /// An address or a CIDR.
-    #[schema(value_type = schema::Network, required = true)]
+    /// An address, a CIDR, or a full host name.
+    #[schema(value_type = schema::Allowable, required = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The account that it is for.
@@ -55,7 +56,7 @@ pub struct AllowOrder {
     /// For good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permanent: Option<bool>,
-    /// For how long (Go duration); `security.whitelist_ttl` when neither is given.
+    /// For how long (Go duration); when neither is given, `security.whitelist_ttl`, and of a name until it is removed.
     #[schema(value_type = Option<schema::GoDuration>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
@@ -75,11 +76,14 @@ pub struct Listed {
     /// Its domain; left out when it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
+    /// What a name means now; left out of an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<Vec<String>>,
 }
 
 /// An order that can be understood.
 struct Order {
-    target: Target,
+    what: Listable,
     ttl: Option<Duration>,
     user: String,
     domain: String,
@@ -87,9 +91,13 @@ struct Order {
 
 impl AllowOrder {
     fn parse(self, standard: Duration) -> Result<Order, Error> {
+        let what = Listable::of(self.ip.as_deref().unwrap_or_default())?;
+        let unsaid = self.permanent.is_none_or(|permanent| !permanent) && self.ttl.is_none();
+        let ttl = lifetime(self.permanent, self.ttl.as_deref(), standard)?;
         Ok(Order {
-            target: target(self.ip.as_deref().unwrap_or_default())?,
-            ttl: lifetime(self.permanent, self.ttl.as_deref(), standard)?,
+            // Of a name the addresses come and go; the name itself stays.
+            ttl: ttl.filter(|_| !(unsaid && matches!(what, Listable::Name(_)))),
+            what,
             user: short(self.user_id),
             domain: short(self.domain),
         })
@@ -144,7 +152,14 @@ pub(super) async fn add(
     who: Who,
     Json(order): Json<AllowOrder>,
 ) -> Result<Json<Ordered>, Error> {
-    let Order { target, ttl, user, domain } = order.parse(app.config.load().security.whitelist_ttl)?;
+    let Order { what, ttl, user, domain } = order.parse(app.config.load().security.whitelist_ttl)?;
+    let target = match what {
+        Listable::Target(target) => target,
+        Listable::Name(name) => {
+            let terms = allowed_names::terms(&who, ttl, user, domain);
+            return allowed_names::add(&app, name, terms, how_long(ttl)).await.map(Json);
+        }
+    };
     let order = async move { app.allow(target, ttl, &user, &domain, &who.to_string()).await };
     let done = ordered(order).await??;
     let (_, lifted) = done.result;
@@ -175,16 +190,25 @@ pub(super) async fn add_batch(
 ) -> Result<Json<Batch>, Error> {
     check_length(orders.len())?;
     let standard = app.config.load().security.whitelist_ttl;
-    let (entering, who) = (app.clone(), who.to_string());
+    let entering = app.clone();
     // An entry for a network walks the bans to lift those within.
     let results = blocking(move || {
         let now = clock::now();
         let enter = |order: AllowOrder| {
             let given = order.ip.clone().unwrap_or_default();
-            let result = order.parse(standard).and_then(|Order { target, ttl, user, domain }| {
-                let (_, lifted) = entering.guard.order_allow(target, ttl, &user, &domain, &who, now)?;
-                tracing::info!(%target, who, lifted = lifted.len(), "allowed by order");
-                Ok(target)
+            let result = order.parse(standard).and_then(|Order { what, ttl, user, domain }| {
+                let target = match &what {
+                    Listable::Target(target) => *target,
+                    Listable::Name(name) => {
+                        let terms = allowed_names::terms(&who, ttl, user, domain);
+                        entering.names.order(&entering, name, terms)?;
+                        return Ok(what);
+                    }
+                };
+                let (_, lifted) =
+                    entering.guard.order_allow(target, ttl, &user, &domain, &who.to_string(), now)?;
+                tracing::info!(%target, %who, lifted = lifted.len(), "allowed by order");
+                Ok(what)
             });
             BatchResult::of(&given, result)
         };
@@ -199,13 +223,18 @@ pub(super) async fn add_batch(
     get,
     path = "/security/whitelist/{*ip}",
     tag = "allow-list",
-    params(Place),
+    params(("ip" = schema::TargetOrName, Path, description = "An address, a CIDR or a name")),
     responses((status = 200, description = "Whether it is", body = Listed))
 )]
-pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Json<Listed> {
-    let entry = app.guard.ledger().allow_entry(place.target, clock::now());
+pub(super) async fn one(State(app): State<Arc<App>>, what: Listable) -> Json<Listed> {
+    let target = match what {
+        Listable::Target(target) => target,
+        Listable::Name(name) => return Json(allowed_names::listed(&app, &name)),
+    };
+    let entry = app.guard.ledger().allow_entry(target, clock::now());
     Json(Listed {
-        ip: place.target.to_string(),
+        addresses: None,
+        ip: target.to_string(),
         whitelisted: entry.is_some(),
         user_id: entry.as_ref().map(|entry| entry.user.clone()),
         domain: entry.map(|entry| entry.domain),
@@ -217,19 +246,33 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Json<Liste
     delete,
     path = "/security/whitelist/{*ip}",
     tag = "allow-list",
-    params(Place),
-    responses((status = 200, description = "It is not on the list, or no longer", body = Ordered))
+    params(("ip" = schema::TargetOrName, Path, description = "An address, a CIDR or a name")),
+    responses(
+        (status = 200, description = "It is not on the list, or no longer", body = Ordered),
+        (status = 409, description = "A name that the configuration has")
+    )
 )]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     who: Who,
-    place: Place,
+    what: Listable,
 ) -> Result<Json<Ordered>, Error> {
-    let target = place.target;
+    let target = match what {
+        Listable::Target(target) => target,
+        Listable::Name(name) => {
+            let removed = allowed_names::take_away(&app, &name, &who).await?;
+            let unknown = || Ordered::new(format!("{name} was not in whitelist"));
+            return Ok(Json(removed.unwrap_or_else(unknown)));
+        }
+    };
     let ordering = app.clone();
     let mut done = ordered(async move { ordering.disallow(target, &who.to_string()).await }).await?;
     if let Some(entry) = app.guard.ledger().allow_entry(target, clock::now()) {
         done.warnings.push(format!("{target} is still allowed by the entry of {}", entry.target));
+    }
+    if let Some(name) = app.names.holder(target) {
+        done.warnings
+            .push(format!("the allowed name {name} has this address; remove the name to keep it off"));
     }
     let message = match done.result {
         true => format!("{target} removed from whitelist"),

@@ -52,7 +52,7 @@ pub struct BatchResult {
 
 impl BatchResult {
     /// The result for what was `given`.
-    pub(super) fn of(given: &str, result: Result<guard::Target, super::Error>) -> BatchResult {
+    pub(super) fn of(given: &str, result: Result<impl std::fmt::Display, super::Error>) -> BatchResult {
         match result {
             Ok(target) => BatchResult { ip: target.to_string(), status: Some(SUCCESS.into()), error: None },
             Err(error) => BatchResult {

@@ -61,12 +61,29 @@ forms! {
         "pattern": "^([A-Za-z]{2})?$",
         "examples": ["DE"],
     });
-    /// An address or a CIDR.
-    Network = json!({
+    /// A full host name.
+    FullName = json!({
         "type": "string",
-        "description": "An IPv4 or IPv6 address or a CIDR. An IPv6 address stands for its /64.",
-        "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": CIDR4}, {"pattern": CIDR6}],
-        "examples": ["203.0.113.5", "198.51.100.0/24", "2001:db8:1::/48"],
+        "description": "A full host name: letters, digits and hyphens, at least two labels, the last of letters alone. Other \
+            letters as punycode.",
+        "pattern": NAME,
+        "maxLength": 253,
+        "examples": ["sip.carrier.example"],
+    });
+    /// What an allow entry is for.
+    Allowable = json!({
+        "description": "An IPv4 or IPv6 address, a CIDR, or a full host name, which is followed as DNS tells its \
+            addresses. An IPv6 address stands for its /64.",
+        "anyOf": [
+            {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"pattern": CIDR4}, {"pattern": CIDR6}]},
+            {"$ref": "#/components/schemas/FullName"},
+        ],
+        "examples": ["203.0.113.5", "198.51.100.0/24", "2001:db8:1::/48", "sip.carrier.example"],
+    });
+    /// What is asked of the allow-list.
+    TargetOrName = json!({
+        "description": "An address, a CIDR (its slash written %2F), an address and port, or a full host name.",
+        "anyOf": [{"$ref": "#/components/schemas/Target"}, {"$ref": "#/components/schemas/FullName"}],
     });
     /// One address, perhaps with a port.
     Address = json!({
@@ -148,6 +165,8 @@ forms! {
 const CIDR4: &str = r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])/(3[0-2]|[12]?[0-9])$";
 const CIDR6: &str = r"^([0-9a-f]{1,4}:){1,4}:/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$";
 const PORT4: &str = r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]):[1-9][0-9]{0,3}$";
+
+const NAME: &str = r"^([A-Za-z]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,30}$";
 
 impl IntoParams for Place {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {

@@ -1,6 +1,6 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
-use super::{Audited, Ending, Kept, OpenError, audit, history};
+use super::{Audited, Ending, Kept, OpenError, audit, history, names};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
@@ -10,9 +10,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, kept in SQLite's `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
-/// Version 1: what mirrors the ledger. Version 2 added the history and the audit.
+/// Version 1: what mirrors the ledger. Version 2 added the history and the audit, version 3 the names of the allow-list.
 const MIRROR: &str = "
     CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
@@ -62,15 +62,17 @@ impl Tables {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let (mirror, others) = (MIRROR, format!("{}{}", history::SCHEMA, audit::SCHEMA));
-        match version {
-            VERSION => {}
-            0 => connection.execute_batch(&format!(
-                "BEGIN; {mirror}{others} PRAGMA user_version = {VERSION}; COMMIT;"
-            ))?,
-            1 => connection
-                .execute_batch(&format!("BEGIN; {others} PRAGMA user_version = {VERSION}; COMMIT;"))?,
+        let missing: &[&str] = match version {
+            VERSION => &[],
+            2 => &[names::SCHEMA],
+            1 => &[history::SCHEMA, audit::SCHEMA, names::SCHEMA],
+            0 => &[MIRROR, history::SCHEMA, audit::SCHEMA, names::SCHEMA],
             newer => return Err(newer_version(newer)),
+        };
+        if !missing.is_empty() {
+            let missing = missing.concat();
+            connection
+                .execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
         // On a full disk what ran out stays until the next start.
         _ = catch_up(&connection);
@@ -91,9 +93,15 @@ impl Tables {
     }
 
     /// Writes changes in one commit.
-    pub(super) fn write(&mut self, changes: &[(Change, Time)], audited: &[Audited]) -> Result<(), String> {
+    pub(super) fn write(
+        &mut self,
+        changes: &[(Change, Time)],
+        named: &[names::Change],
+        audited: &[Audited],
+    ) -> Result<(), String> {
         self.commit(|transaction| {
             changes.iter().try_for_each(|(change, at)| apply(transaction, change, *at))?;
+            named.iter().try_for_each(|change| names::apply(transaction, change))?;
             audited.iter().try_for_each(|entry| audit::insert(transaction, entry))
         })
     }
@@ -101,10 +109,13 @@ impl Tables {
     /// Replaces the mirror of the ledger in one commit, and brings the history in line with it.
     pub(super) fn write_whole(&mut self, whole: &Kept, audited: &[Audited]) -> Result<(), String> {
         self.commit(|transaction| {
-            transaction.execute_batch("DELETE FROM bans; DELETE FROM allows; DELETE FROM patterns;")?;
+            transaction.execute_batch(
+                "DELETE FROM bans; DELETE FROM allows; DELETE FROM patterns; DELETE FROM names;",
+            )?;
             whole.bans.iter().try_for_each(|ban| put_ban(transaction, ban))?;
             whole.allows.iter().try_for_each(|entry| put_allow(transaction, entry))?;
             whole.patterns.iter().try_for_each(|pattern| put_pattern(transaction, pattern))?;
+            whole.names.iter().try_for_each(|kept| names::put(transaction, kept))?;
             history::align(transaction, &whole.bans, crate::clock::now())?;
             audited.iter().try_for_each(|entry| audit::insert(transaction, entry))
         })
@@ -142,6 +153,7 @@ fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
     let mut kept = Kept::default();
     kept.bans = read(connection, "bans", &mut kept.unreadable)?;
     kept.allows = read(connection, "allows", &mut kept.unreadable)?;
+    kept.names = names::read(connection, &mut kept.unreadable)?;
     let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
     for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
         match DomainPattern::new(&pattern?) {
@@ -219,7 +231,7 @@ fn put(
     transaction.prepare_cached(&sql)?.execute(params![target, until, text]).map(|_| ())
 }
 
-fn read<T: serde::de::DeserializeOwned>(
+pub(super) fn read<T: serde::de::DeserializeOwned>(
     connection: &Connection,
     table: &str,
     unreadable: &mut usize,

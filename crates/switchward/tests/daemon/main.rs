@@ -24,6 +24,9 @@ mod kernel;
 mod logs;
 mod memory;
 mod metrics;
+#[path = "../common/name_server.rs"]
+mod name_server;
+mod names;
 mod privilege;
 mod profiling;
 mod registered;

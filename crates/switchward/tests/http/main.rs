@@ -25,6 +25,9 @@ mod kernel;
 mod lists;
 mod malformed;
 mod metrics;
+#[path = "../common/name_server.rs"]
+mod name_server;
+mod names;
 mod notifications;
 mod odd;
 mod receivers;

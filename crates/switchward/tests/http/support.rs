@@ -163,6 +163,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         switches: switches.collect(),
         guard,
         mirror,
+        names: Arc::default(),
         access: Access::open(&config).unwrap(),
         config: ArcSwap::from_pointee(config),
         config_path: None,

@@ -106,6 +106,19 @@ pub(super) const SECURITY: Section = Section {
             Field::Networks(|c| &mut c.security.trusted_networks),
             "Addresses and networks that are never banned.",
         ),
+        Setting::new(
+            "security.allowed_names",
+            "SECURITY_ALLOWED_NAMES",
+            Field::Texts(Shape::HostName, |c| &mut c.security.allowed_names),
+            "Full host names (at most 1000) whose addresses are on the allow list, as DNS tells them.",
+        ),
+        Setting::new(
+            "security.name_servers",
+            "SECURITY_NAME_SERVERS",
+            Field::Texts(Shape::NameServer, |c| &mut c.security.name_servers),
+            "Name servers that are asked for allowed names, an address each, perhaps with a port; [] asks those of \
+             /etc/resolv.conf.",
+        ),
         Setting::known(
             "security.untrusted_networks",
             "SECURITY_UNTRUSTED_NETWORKS",

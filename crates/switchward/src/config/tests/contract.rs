@@ -76,6 +76,20 @@ const ROWS: &[Row] = &[
         "[192.0.2.0/24]"
     ),
     row!(
+        security.allowed_names,
+        "SECURITY_ALLOWED_NAMES",
+        r#"["sip.carrier.example"]"#,
+        r#"["sip.carrier.example"]"#,
+        r#"["sip.carrier.example"]"#
+    ),
+    row!(
+        security.name_servers,
+        "SECURITY_NAME_SERVERS",
+        r#"["192.0.2.53", "127.0.0.1:5353"]"#,
+        r#"["192.0.2.53", "127.0.0.1:5353"]"#,
+        r#"["192.0.2.53", "127.0.0.1:5353"]"#
+    ),
+    row!(
         security.untrusted_networks,
         "SECURITY_UNTRUSTED_NETWORKS",
         r#"["bad.example"]"#,

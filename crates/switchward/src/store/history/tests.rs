@@ -49,15 +49,15 @@ fn a_ban_keeps_its_row_until_it_ends_and_the_next_one_has_its_own() {
     let longer = Ban { until: None, note: "longer".into(), ..first.clone() };
     let at = clock::now();
     let lifted = Change::Lifted(Arc::new(longer.clone()), Origin::Operator("ann".into()));
-    tables.write(&[banned(&first), banned(&longer), (lifted, at)], &[]).unwrap();
+    tables.write(&[banned(&first), banned(&longer), (lifted, at)], &[], &[]).unwrap();
     let again = ban("192.0.2.1", Some(60));
-    tables.write(&[banned(&again)], &[]).unwrap();
+    tables.write(&[banned(&again)], &[], &[]).unwrap();
     let rows = all(&path);
     assert_eq!(rows.len(), 2);
     assert_eq!((&rows[0].ban, &rows[0].ended), (&again, &None));
     assert_eq!((&rows[1].ban, rows[1].since), (&longer, first.since));
     assert_eq!(rows[1].ended, Some((at, Ending::Lifted, Some("operator ann".into()))));
-    tables.write(&[(Change::Expired(Arc::new(again)), at)], &[]).unwrap();
+    tables.write(&[(Change::Expired(Arc::new(again)), at)], &[], &[]).unwrap();
     assert_eq!(all(&path)[0].ended, Some((at, Ending::Expired, None)));
 }
 
@@ -67,7 +67,7 @@ fn what_ran_out_while_nothing_ran_ended_when_it_ran_out() {
     let (mut tables, _) = Tables::open(&path).unwrap();
     let short = Ban { until: Some(clock::now() - Duration::from_secs(5)), ..ban("192.0.2.1", None) };
     let long = ban("192.0.2.2", None);
-    tables.write(&[banned(&short), banned(&long)], &[]).unwrap();
+    tables.write(&[banned(&short), banned(&long)], &[], &[]).unwrap();
     drop(tables);
     let (_, kept) = Tables::open(&path).unwrap();
     assert_eq!(kept.bans, [long]);
@@ -84,7 +84,7 @@ fn after_an_outage_the_history_is_in_line_with_the_ledger() {
     let goes = ban("192.0.2.2", None);
     let over =
         Ban { since: Time::from_secs(1000), until: Some(Time::from_secs(1060)), ..ban("192.0.2.3", None) };
-    tables.write(&[banned(&stays), banned(&goes), banned(&over)], &[]).unwrap();
+    tables.write(&[banned(&stays), banned(&goes), banned(&over)], &[], &[]).unwrap();
     let anew = ban("192.0.2.3", None);
     let comes = ban("192.0.2.4", None);
     let bans = vec![stays.clone(), anew.clone(), comes.clone()];
@@ -140,7 +140,7 @@ fn the_oldest_rows_that_have_ended_are_forgotten() {
         let at = if n < 10 { old } else { now };
         changes.extend([banned(&one), (Change::Lifted(Arc::new(one), Origin::Guard), at)]);
     }
-    tables.write(&changes, &[]).unwrap();
+    tables.write(&changes, &[], &[]).unwrap();
     let connection = Connection::open(&path).unwrap();
     assert!(!prune(&connection, now, MOST).unwrap());
     assert_eq!(all(&path).len(), 41);
@@ -164,10 +164,10 @@ fn rows_are_found_by_address_rule_end_and_time_newest_first_page_by_page() {
         "2001:db8::/32",
     ];
     let changes: Vec<_> = targets.iter().map(|target| banned(&ban(target, None))).collect();
-    tables.write(&changes, &[]).unwrap();
+    tables.write(&changes, &[], &[]).unwrap();
     let now = clock::now();
     let gone = Change::Lifted(Arc::new(ban("192.0.2.2", None)), Origin::Guard);
-    tables.write(&[(gone, now)], &[]).unwrap();
+    tables.write(&[(gone, now)], &[], &[]).unwrap();
     let find = |asked: Asked| -> Vec<String> {
         rows(&path, &asked).iter().map(|row| row.ban.target.to_string()).collect()
     };

@@ -167,7 +167,7 @@ fn with_config(
     out: &mut dyn Write,
     run: impl FnOnce(&Config, &mut dyn Write) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    let loaded = match find(path) {
+    let loaded = match find_safely(path) {
         Some(path) => load(&path),
         None => from_environment(),
     };
@@ -182,7 +182,7 @@ fn with_config(
 
 /// Where the daemon of this configuration listens; the default when there is none.
 fn address(path: Option<&Path>) -> String {
-    let loaded = match find(path) {
+    let loaded = match find_safely(path) {
         Some(path) => load(&path).ok(),
         None => from_environment().ok(),
     };
@@ -206,8 +206,37 @@ fn address(path: Option<&Path>) -> String {
 
 /// The configuration file: the one named, else the predecessor's in this directory, else ours in /etc.
 fn find(path: Option<&Path>) -> Option<PathBuf> {
-    let known = ["config.json", "/etc/switchward/switchward.toml"];
+    let known = ["config.json", INSTALLED];
     path.map(Path::to_path_buf).or_else(|| known.iter().map(PathBuf::from).find(|path| path.exists()))
+}
+
+/// Our configuration's place on an installed system.
+const INSTALLED: &str = "/etc/switchward/switchward.toml";
+
+/// As [`find`], for commands that say who is asked and whose tokens are changed. A `config.json` in the directory where somebody happens to be may
+/// be another program's, or bait: it counts only when it is the caller's or root's, nobody else can write it, and it has a key of ours.
+fn find_safely(path: Option<&Path>) -> Option<PathBuf> {
+    let found = find(path)?;
+    if path.is_some() || found.is_absolute() || is_ours(&found) {
+        return Some(found);
+    }
+    let installed = PathBuf::from(INSTALLED);
+    let instead = if installed.exists() { INSTALLED } else { "the defaults" };
+    _ = writeln!(
+        std::io::stderr(),
+        "switchward: ./{} is not taken for the daemon's configuration ({instead} instead): it is not yours or root's, others may \
+         write it, or it has no \"security\"; name it with --config if it is",
+        found.display()
+    );
+    installed.exists().then_some(installed)
+}
+
+fn is_ours(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(metadata) = std::fs::metadata(path) else { return false };
+    let me = rustix::process::geteuid().as_raw();
+    let is_safe = (metadata.uid() == me || metadata.uid() == 0) && metadata.mode() & 0o022 == 0;
+    is_safe && std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"security\""))
 }
 
 fn load(path: &Path) -> Result<Loaded, LoadError> {

@@ -284,7 +284,10 @@ fn start_readers(app: &Arc<App>, config: &Config) -> Result<Vec<Reader>, StartEr
 async fn listen(config: &Config, access: &Access) -> Result<TcpListener, StartError> {
     let (host, port) = (config.server.host.as_str(), config.server.port);
     let wrong = |error| StartError::Listen { address: format!("{host}:{port}"), error };
-    let listener = TcpListener::bind((host, port)).await.map_err(wrong)?;
+    // A name with both kinds of addresses ("localhost") meant the IPv4 one to the predecessor, and to scripts.
+    let mut addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(wrong)?.collect();
+    addresses.sort_by_key(std::net::SocketAddr::is_ipv6);
+    let listener = TcpListener::bind(&addresses[..]).await.map_err(wrong)?;
     access.listens_on(listener.local_addr().map_err(wrong)?.ip(), config)?;
     Ok(listener)
 }

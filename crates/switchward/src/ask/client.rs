@@ -78,6 +78,11 @@ impl Client {
             false => Way::Tcp { host, port },
         };
         let token = token(daemon)?;
+        // A configuration that lies about in some directory must not learn it.
+        let is_near = matches!(&way, Way::Tcp { host, .. } if is_loopback(host));
+        if token.is_some() && daemon.url.is_none() && !is_tls && !is_near {
+            return Err(Failure::TokenInPlain(url.to_owned()));
+        }
         Ok(Client { url: url.to_owned(), authority: authority.to_string(), way, token, json })
     }
 
@@ -269,6 +274,10 @@ impl Drop for Talking {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The token of the environment, or of a file.

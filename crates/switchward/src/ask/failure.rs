@@ -23,6 +23,11 @@ pub enum Failure {
         /// What is odd about the answer.
         reason: String,
     },
+    /// The configuration, and nobody else, says that a token should go over the network in plain text.
+    #[error(
+        "the token is not sent in plain text to {0}, which only the configuration names\n  give the daemon a certificate (server.tls_cert), or say --url yourself"
+    )]
+    TokenInPlain(String),
     /// The daemon does not take orders from here.
     #[error(
         "refused: {0}\n  the daemon takes orders on its Unix socket, from the addresses in api.allowed_ips, and with a token (--token-file)"
@@ -74,8 +79,9 @@ impl Failure {
     /// The exit code (sysexits).
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::BadUrl { .. } | Failure::Refused(_) | Failure::Files(_) => exit::USAGE,
-            Failure::Lines { .. } => exit::DATA,
+            Failure::BadUrl { .. } | Failure::TokenInPlain(_) | Failure::Refused(_) | Failure::Files(_) => {
+                exit::USAGE
+            }
             Failure::NotRunning { .. }
             | Failure::Stranger { .. }
             | Failure::Unable(_)

@@ -176,20 +176,29 @@ struct Own<'a> {
 }
 
 impl Own<'_> {
+    /// The name under which the central repository knows us.
+    fn blocker(&self) -> Option<String> {
+        let url = self.config.security.chandaemon.blocker_url.parse::<axum::http::Uri>().ok()?;
+        url.host().map(str::to_owned)
+    }
+
     fn is_called(&self, name: &str) -> bool {
         name.eq_ignore_ascii_case(&self.config.server.host)
             || name.eq_ignore_ascii_case(self.access.hostname())
             || self.config.api.hosts.iter().any(|host| name.eq_ignore_ascii_case(host))
+            || self.blocker().is_some_and(|host| name.eq_ignore_ascii_case(&host))
     }
 }
 
 /// Whether a browser calls this machine by a name that somebody else's DNS may have made up (DNS rebinding). What is no browser may
 /// call it what it likes.
 fn is_rebound(headers: &HeaderMap, own: &Own<'_>) -> bool {
-    let signs =
-        [ORIGIN.as_str(), REFERER.as_str(), ACCEPT_LANGUAGE.as_str(), "sec-fetch-site", "sec-fetch-mode"];
+    // Not `Sec-Fetch-Mode` and not any language: Node and Deno send "cors" and "*", and they are programs.
+    let signs = [ORIGIN.as_str(), REFERER.as_str(), "sec-fetch-site"];
     let agent = headers.get(USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
-    let is_browser = signs.iter().any(|sign| headers.contains_key(*sign)) || agent.starts_with(b"Mozilla/");
+    let speaks = headers.get(ACCEPT_LANGUAGE).is_some_and(|language| language.as_bytes() != b"*");
+    let is_browser =
+        speaks || signs.iter().any(|sign| headers.contains_key(*sign)) || agent.starts_with(b"Mozilla/");
     if !is_browser {
         return false;
     }
@@ -326,9 +335,11 @@ mod tests {
         for host in ["127.0.0.1:8088", "[::1]:8088", "localhost", "pbx.example:8088", "PBX.example.net"] {
             assert!(!browser(host, "user-agent"), "{host}");
         }
-        for sign in ["user-agent", "accept-language", "referer", "origin", "sec-fetch-mode"] {
+        for sign in ["user-agent", "accept-language", "referer", "origin", "sec-fetch-site"] {
             assert!(browser("rebound.example:8088", sign), "{sign}");
         }
-        assert!(!browser("rebound.example:8088", "x-anything"), "a script may use any name");
+        for sign in ["x-anything", "sec-fetch-mode"] {
+            assert!(!browser("rebound.example:8088", sign), "a script may use any name: {sign}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The command line without a daemon: configuration files, captures, versions, mistakes, closed pipes.
 
-use crate::support::{PASSWORD, Stage};
+use crate::support::{Ended, PASSWORD, Stage};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -218,4 +218,38 @@ fn the_demo_ends_by_itself_and_leaves_nothing() {
     assert!(said.contains("bans: "), "{said}");
     assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "the demo left files");
     assert_eq!(crate::support::sh("nft list ruleset"), "", "the demo touched the network it was started in");
+}
+
+#[test]
+fn a_configuration_that_others_could_have_laid_there_is_not_taken_for_ours() {
+    let stage = Stage::new();
+    let file = stage.file("config.json", r#"{"server": {"port": "9"}, "security": {}}"#);
+    let ask = |more: &[(&str, &str)]| {
+        let mut command = stage.command(&["status"]);
+        command.current_dir(stage.folder()).env_remove("SWITCHWARD_CONFIG").env("SWITCHWARD_TOKEN", "swt_x");
+        command.envs(more.iter().copied());
+        Ended::of(&mut command).with(69)
+    };
+    let set = |mode: u32| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    set(0o644);
+    assert!(!ask(&[]).contains("is not taken"));
+    set(0o666);
+    assert!(ask(&[]).contains("config.json is not taken for the daemon's configuration"));
+    set(0o644);
+    std::fs::write(&file, r#"{"name": "a program of somebody else's"}"#).unwrap();
+    assert!(ask(&[]).contains("is not taken"));
+}
+
+#[test]
+fn a_token_goes_in_plain_text_only_where_somebody_said_so() {
+    let stage = Stage::new();
+    let file = stage.file("other.toml", "server.host = \"192.0.2.1\"\nserver.socket = \"\"\n");
+    let ask = |arguments: &[&str]| {
+        Ended::of(stage.command(arguments).env("SWITCHWARD_TOKEN", "swt_x").env_remove("SERVER_SOCKET"))
+    };
+    let said = ask(&["status", "--config", file.to_str().unwrap()]).with(64);
+    assert!(
+        said.contains("not sent in plain text") && said.contains("--url") && !said.contains("swt_x"),
+        "{said}"
+    );
 }

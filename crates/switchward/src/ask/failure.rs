@@ -82,6 +82,7 @@ impl Failure {
             Failure::BadUrl { .. } | Failure::TokenInPlain(_) | Failure::Refused(_) | Failure::Files(_) => {
                 exit::USAGE
             }
+            Failure::Lines { .. } => exit::DATA,
             Failure::NotRunning { .. }
             | Failure::Stranger { .. }
             | Failure::Unable(_)

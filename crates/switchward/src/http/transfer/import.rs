@@ -11,10 +11,11 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use guard::engine::{Amendment, Terms};
-use guard::{Guard, Refusal, Time};
+use guard::{Guard, Refusal, Target, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
 /// Which list, in which form, and whether to change anything.
@@ -81,7 +82,8 @@ pub struct LineError {
     responses(
         (status = 200, description = "What came of each line", body = Imported),
         (status = 400, description = "A parameter that is unknown or malformed"),
-        (status = 413, description = "The body is larger than 32 MiB")
+        (status = 413, description = "The body is larger than 32 MiB"),
+        (status = 503, description = "Two imports are under way")
     )
 )]
 pub(super) async fn import(
@@ -90,6 +92,11 @@ pub(super) async fn import(
     Query(query): Query<ImportQuery>,
     request: Request,
 ) -> Result<Json<Imported>, Error> {
+    // Before the body: what waits for its turn is in the kernel's buffers, not here.
+    let Ok(turn) = IMPORTS.try_acquire() else {
+        let text = "other imports are under way; try again when they are done";
+        return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
+    };
     let body = match tokio::time::timeout(SLOWEST_BODY, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
@@ -98,6 +105,8 @@ pub(super) async fn import(
     };
     let (working, by, dry_run) = (app.clone(), who.to_string(), query.dry_run);
     let mut imported = walking(move || {
+        // Kept as long as the body.
+        let _turn = turn;
         let now = clock::now();
         let most = policy::limits(&working.config.load()).bans;
         let mut import = Import {
@@ -105,6 +114,7 @@ pub(super) async fn import(
             most,
             who: &by,
             now,
+            networks: 0,
             done: Imported { dry_run, ..Imported::default() },
         };
         read::lines((query.what, query.format), &body, now, &mut |number, line| {
@@ -131,6 +141,8 @@ pub(super) struct Import<'a> {
     pub(super) most: usize,
     pub(super) who: &'a str,
     pub(super) now: Time,
+    /// Networks to allow so far.
+    pub(super) networks: u32,
     pub(super) done: Imported,
 }
 
@@ -151,10 +163,27 @@ impl Import<'_> {
                 return self.tell(number, &text, error);
             }
         };
+        let is_network = matches!(record.target, Target::Net(_));
+        if is_network && what == What::Allows {
+            self.networks += 1;
+            if self.networks > MOST_NETWORKS {
+                self.done.bad += 1;
+                let error = format!("an import may allow {MOST_NETWORKS} networks; send the rest in another");
+                return self.tell(number, &record.target.to_string(), error);
+            }
+        }
+        let begun = Instant::now();
         let outcome = match what {
             What::Bans => self.ban(&record),
             What::Allows => self.allow(&record),
         };
+        if is_network {
+            // A network walks the ledger under its lock: the guard gets as much time as that took.
+            let took = begun.elapsed();
+            if took >= LONG {
+                std::thread::sleep(took);
+            }
+        }
         match outcome {
             Ok(Outcome::Added) => self.done.added += 1,
             Ok(Outcome::Extended) => self.done.extended += 1,
@@ -229,6 +258,12 @@ fn later(one: Option<Time>, other: Option<Time>) -> Option<Time> {
     one.zip(other).map(|(one, other)| one.max(other))
 }
 
+/// Imports whose bodies may be in memory at a time.
+static IMPORTS: Semaphore = Semaphore::const_new(2);
+/// Networks that one import may allow: each looks for the bans within it.
+const MOST_NETWORKS: u32 = 10_000;
+/// What a line may take without a rest.
+const LONG: Duration = Duration::from_micros(200);
 /// The longest that a body may take to arrive.
 const SLOWEST_BODY: Duration = Duration::from_secs(20);
 /// Errors that are told one by one.

@@ -1,10 +1,10 @@
 //! Text as lines of a list. Whatever stands in it, each line is understood or has its error; nothing here changes anything.
 
+use super::draft::{Cell, Draft, is_known};
 use super::record::{Line, Record};
 use super::write::FORMULAS;
 use super::{Format, What};
 use guard::Time;
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use std::fmt;
 use std::time::Duration;
@@ -58,11 +58,9 @@ impl<'de> Visitor<'de> for List<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(element) = elements.next_element::<serde_json::Value>()? {
+        while let Some(draft) = elements.next_element::<Draft>()? {
             *self.told += 1;
-            let line = Line::deserialize(&element).map_err(|error| error.to_string());
-            let record = line.and_then(|line| line.parse(self.now));
-            (self.each)(*self.told, record.map_err(|error| (error, element.to_string())));
+            (self.each)(*self.told, draft.parse(self.now));
         }
         Ok(())
     }
@@ -78,6 +76,10 @@ fn csv(text: &[u8], now: Time, each: Each<'_>) {
         let shown = names.iter().collect::<Vec<_>>().join(",");
         return each(1, Err(("the first line names the columns; one of them is \"ip\"".into(), shown)));
     }
+    if let Some(name) = names.iter().find(|name| !is_known(name.trim())) {
+        // Whatever it means, rows without it may mean another thing.
+        return each(1, Err((format!("the column {name:?} is not known here"), name.to_owned())));
+    }
     for (index, row) in reader.records().enumerate() {
         // The line of the names is the first.
         let number = index as u64 + 2;
@@ -89,21 +91,17 @@ fn csv(text: &[u8], now: Time, each: Each<'_>) {
             }
         };
         let number = row.position().map_or(number, csv::Position::line);
-        let mut line = Line::default();
-        for (name, cell) in names.iter().zip(&row) {
-            let cell = plain(cell);
-            match name.trim() {
-                "ip" => line.ip = cell,
-                "scope" => line.scope = cell,
-                "until" => line.until = cell,
-                "reason" => line.reason = cell,
-                "note" => line.note = cell,
-                "userId" => line.user_id = cell,
-                "domain" => line.domain = cell,
-                _ => {}
-            }
+        let shown = || row.iter().collect::<Vec<_>>().join(",");
+        if row.len() != names.len() {
+            let error = format!("there are {} cells, but {} columns", row.len(), names.len());
+            each(number, Err((error, shown())));
+            continue;
         }
-        each(number, line.parse(now).map_err(|error| (error, row.iter().collect::<Vec<_>>().join(","))));
+        let mut draft = Draft::default();
+        for (name, cell) in names.iter().zip(&row) {
+            draft.set(name.trim(), Cell::Text(plain(cell)));
+        }
+        each(number, draft.parse(now).map_err(|(error, _)| (error, shown())));
     }
 }
 
@@ -126,26 +124,40 @@ fn ipset(what: What, text: &[u8], now: Time, each: Each<'_>) {
     }
 }
 
-/// `add SET ENTRY [timeout SECONDS] [comment "TEXT"]`; other options of an entry are passed over.
+/// `add SET ENTRY [timeout SECONDS] [comment "TEXT"]`. Counters and marks are passed over; an option that is not known may turn the
+/// meaning of an entry round, and is refused.
 fn added(what: What, line: &str, now: Time) -> Result<Record, String> {
     let rest = line.strip_prefix("add ").ok_or("only lines with \"create\" and \"add\" are known here")?;
-    let (options, comment) = match rest.split_once(" comment \"") {
-        Some((options, comment)) => (options, comment.split('"').next().unwrap_or_default()),
-        None => (rest, ""),
-    };
+    let (before, comment) = rest.split_once(" comment \"").unwrap_or((rest, ""));
+    let (comment, after) = comment.split_once('"').unwrap_or((comment, ""));
+    let options = format!("{before} {after}");
     let mut words = options.split_whitespace();
     let (Some(set), Some(entry)) = (words.next(), words.next()) else {
         return Err("an entry is \"add SET ADDRESS\"".into());
     };
+    let own = set.strip_prefix("switchward-").and_then(|own| own.split('-').next());
+    match (own, what) {
+        (Some("allow"), What::Bans) => {
+            return Err("an entry of an allow-list is no ban; import it with what=allows".into());
+        }
+        (Some("all" | "sip"), What::Allows) => return Err("a ban is no entry of an allow-list".into()),
+        _ => {}
+    }
     if entry.contains(',') {
         return Err("only addresses and networks are read, no ports and no pairs".into());
     }
     let mut until = None;
     while let Some(word) = words.next() {
-        if word == "timeout" {
-            let seconds = words.next().and_then(|word| word.parse::<u64>().ok());
-            let seconds = seconds.ok_or("timeout is a number of seconds")?;
-            until = (seconds > 0).then(|| now + Duration::from_secs(seconds));
+        match word {
+            "timeout" => {
+                let seconds = words.next().and_then(|word| word.parse::<u64>().ok());
+                let seconds = seconds.ok_or("timeout is a number of seconds")?;
+                until = (seconds > 0).then(|| now + Duration::from_secs(seconds));
+            }
+            "packets" | "bytes" | "skbmark" | "skbprio" | "skbqueue" => _ = words.next(),
+            "-exist" | "-!" => {}
+            "nomatch" => return Err("an exception (nomatch) has no place in the list".into()),
+            _ => return Err("an option that is not known here".into()),
         }
     }
     let scope = if what == What::Bans && set.contains("-sip-") { "sip" } else { "" };

@@ -2,11 +2,11 @@
 
 use crate::clock;
 use guard::{Allowed, Ban, Origin, Scope, Target, Time};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A ban or an allow entry as it travels. What a format or a list has no place for is left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Line {
     /// What is banned or allowed.
     pub(super) ip: String,
@@ -92,7 +92,7 @@ impl Line {
         };
         let until = match self.until.trim() {
             "" => None,
-            text => Some(time(text)?),
+            text => Some(time("until", text)?),
         };
         if until.is_some_and(|until| until <= now) {
             return Err("it ran out already".into());
@@ -102,9 +102,13 @@ impl Line {
     }
 }
 
-fn time(text: &str) -> Result<Time, String> {
+/// The time that the member `name` tells.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn time(name: &str, text: &str) -> Result<Time, String> {
     match text.parse::<jiff::Timestamp>() {
         Ok(stamp) => Ok(Time::from_micros(u64::try_from(stamp.as_microsecond()).unwrap_or_default())),
-        Err(_) => Err("until is a time such as 2026-11-21T04:18:18Z, or empty for good".into()),
+        Err(_) => Err(format!("{name} is a time such as 2026-11-21T04:18:18Z, or empty for good")),
     }
 }

@@ -31,7 +31,8 @@ where
 }
 
 fn put(guard: &Guard, list: (What, Format), text: &[u8]) -> Imported {
-    let mut import = Import { guard, most: 1000, who: "me", now: now(), done: Imported::default() };
+    let mut import =
+        Import { guard, most: 1000, who: "me", now: now(), networks: 0, done: Imported::default() };
     read::lines(list, text, now(), &mut |number, line| import.line(list.0, number, line));
     import.done
 }
@@ -166,4 +167,86 @@ fn no_cell_is_a_formula() {
     for cell in text.lines().skip(1).map(|line| line.split(',').nth(3).unwrap()) {
         assert!(cell.starts_with('\''), "{cell}");
     }
+}
+
+/// Bans by a list in this form; which are for good, and how many lines were bad.
+fn bans(what: What, format: Format, text: &str) -> (Vec<(String, Option<Duration>)>, u64) {
+    let guard = empty();
+    let done = put(&guard, (what, format), text.as_bytes());
+    let bans = sorted(guard.ledger().bans(now()));
+    let ends = bans.iter().map(|ban| (ban.target.to_string(), ban.until.map(|until| until.since(now()))));
+    (ends.collect(), done.bad)
+}
+
+#[test]
+fn an_end_in_any_words_is_kept_and_what_is_not_known_is_bad() {
+    let hour = Some(Duration::from_secs(3600));
+    let end = crate::clock::exact(now() + Duration::from_secs(3600));
+    let one = |end| (vec![("203.0.113.20".to_owned(), end)], 0);
+    let read =
+        |members: &str| bans(What::Bans, Format::Json, &format!(r#"[{{"ip":"203.0.113.20",{members}}}]"#));
+    assert_eq!(read(r#""ttl":"1h""#), one(hour));
+    assert_eq!(read(r#""ttl":"1h","permanent":false"#), one(hour));
+    assert_eq!(
+        read(&format!(r#""expiresAt":"{end}","permanent":false,"failCount":3,"addedAt":"x""#)),
+        one(hour)
+    );
+    assert_eq!(read(r#""expiresAt":"0001-01-01T00:00:00Z","permanent":true"#), one(None));
+    assert_eq!(read(r#""until":null,"permanent":true"#), one(None));
+    for members in [
+        r#""expires":"1h""#,
+        r#""TTL":"1h""#,
+        r#""ttl":3600"#,
+        r#""ttl":"0s""#,
+        r#""ttl":"1h","permanent":true"#,
+        r#""ttl":"1h","until":"2100-01-01T00:00:00Z""#,
+        r#""permanent":false"#,
+        r#""permanent":"maybe""#,
+        r#""expiresAt":"0001-01-01T00:00:00Z","permanent":false"#,
+        r#""expiresAt":"2001-01-01T00:00:00Z""#,
+        r#""reason":{"deep":[1,2,{}]}"#,
+    ] {
+        assert_eq!(read(members), (vec![], 1), "{members}");
+    }
+    let (list, bad) = bans(What::Bans, Format::Json, r#"[1,"x",null,[[]],{"ip":"203.0.113.20"},{"no":{}}]"#);
+    assert_eq!((list, bad), (one(None).0, 5));
+    assert_eq!(bans(What::Bans, Format::Csv, "ip,ttl\n203.0.113.20,1h\n"), one(hour));
+    assert_eq!(bans(What::Bans, Format::Csv, "ip,permanent\n203.0.113.20,true\n"), one(None));
+    assert_eq!(bans(What::Bans, Format::Csv, "ip,expires\n203.0.113.20,1h\n"), (vec![], 1));
+    assert_eq!(bans(What::Bans, Format::Csv, "ip,until\n203.0.113.20\n"), (vec![], 1));
+}
+
+#[test]
+fn an_ipset_is_not_read_the_wrong_way_round() {
+    for (what, line) in [
+        (What::Bans, "add x 198.51.100.7 nomatch"),
+        (What::Bans, "add x 198.51.100.7 timeout 0 comment \"a\" nomatch"),
+        (What::Bans, "add switchward-allow-ip4 192.0.2.77 timeout 0"),
+        (What::Allows, "add switchward-all-ip4 192.0.2.77 timeout 0"),
+        (What::Allows, "add switchward-sip-net4 192.0.2.0/25 timeout 0"),
+        (What::Bans, "add x 192.0.2.77 tiemout 5"),
+    ] {
+        let guard = empty();
+        let done = put(&guard, (what, Format::Ipset), line.as_bytes());
+        assert_eq!((done.bad, done.added), (1, 0), "{line}");
+        assert_eq!(guard.ledger().sizes(), (0, 0), "{line}");
+    }
+    let counted = "add x 192.0.2.77 timeout 60 packets 1 bytes 2 comment \"nomatch\" skbprio 1:1";
+    let expected = (vec![("192.0.2.77".to_owned(), Some(Duration::from_secs(60)))], 0);
+    assert_eq!(bans(What::Bans, Format::Ipset, counted), expected);
+}
+
+#[test]
+fn an_import_allows_a_bounded_number_of_networks() {
+    let mut text = "ip\n".to_owned();
+    for n in 0..10_002u32 {
+        text += &format!("{}/31\n", std::net::Ipv4Addr::from(0xc612_0000 + 2 * n));
+    }
+    let guard = empty();
+    let mut import =
+        Import { guard: &guard, most: 20_000, who: "me", now: now(), networks: 0, done: Imported::default() };
+    read::lines((What::Allows, Format::Csv), text.as_bytes(), now(), &mut |number, line| {
+        import.line(What::Allows, number, line);
+    });
+    assert_eq!((import.done.added, import.done.bad), (10_000, 2));
 }

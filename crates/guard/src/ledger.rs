@@ -21,6 +21,8 @@ use std::time::Duration;
 pub enum Change {
     /// A ban was made, extended or widened; it replaces an older one of the same target.
     Banned(Arc<Ban>),
+    /// The note of a ban was changed, and nothing else.
+    Noted(Arc<Ban>),
     /// A ban was lifted, by whom.
     Lifted(Arc<Ban>, Origin),
     /// A ban ran out.
@@ -155,9 +157,11 @@ impl Ledger {
         let held = inner.bans.get(&target).filter(|held| held.ban.stands(now))?;
         let mut ban = (*held.ban).clone();
         change(&mut ban);
+        let is_as_before = (ban.until, ban.scope) == (held.ban.until, held.ban.scope);
         let ban = Arc::new(Ban { target, ..ban });
-        inner.put_ban(ban.clone());
-        (self.journal)(&Change::Banned(ban.clone()));
+        inner.amend_ban(ban.clone());
+        let change = if is_as_before { Change::Noted } else { Change::Banned };
+        (self.journal)(&change(ban.clone()));
         Some(ban)
     }
 

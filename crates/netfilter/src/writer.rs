@@ -76,9 +76,10 @@ impl Writer {
         self.push_change(change, Some(done));
     }
 
-    /// Makes the kernel hold exactly this list.
-    pub fn rebuild(&self, desired: Vec<Element>) {
-        self.queue.push(Job::Rebuild(desired));
+    /// Makes the kernel hold exactly the desired list, as it is when its turn comes: what is asked for meanwhile is in it,
+    /// or comes after it.
+    pub fn rebuild(&self) {
+        self.queue.push(Job::Rebuild);
     }
 
     /// Replaces the protected networks. What is dropped in them at present is let through.

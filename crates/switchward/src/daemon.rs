@@ -480,7 +480,7 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
         if steady.was_set() {
             tracing::warn!("the wall clock was set; the kernel's timeouts are put in anew");
             if let Some(writer) = app.mirror.firewall() {
-                writer.rebuild(mirror::desired(&app.guard));
+                writer.rebuild();
             }
         }
         watch.look(&app);

@@ -90,7 +90,7 @@ impl Mirror {
                 },
                 // The kernel forgets by itself what runs out, but by a clock of its own: the wall clock may have been set.
                 Change::Lifted(ban, _) | Change::Expired(ban) => self.release(ban.target),
-                Change::Allowed(_) | Change::Refreshed(_) | Change::Disallowed(..) => {}
+                Change::Noted(_) | Change::Allowed(_) | Change::Refreshed(_) | Change::Disallowed(..) => {}
                 Change::PatternAdded(_) | Change::PatternRemoved(_) => {}
             }
         }
@@ -103,7 +103,9 @@ impl Mirror {
             Change::Expired(ban) => Event::Expired(ban.clone()),
             Change::Allowed(entry) => Event::Allowed(entry.clone()),
             Change::Disallowed(entry, by) => Event::Disallowed(entry.clone(), by.clone()),
-            Change::Refreshed(_) | Change::PatternAdded(_) | Change::PatternRemoved(_) => return,
+            Change::Noted(_) | Change::Refreshed(_) | Change::PatternAdded(_) | Change::PatternRemoved(_) => {
+                return;
+            }
         };
         self.news.tell(event);
     }

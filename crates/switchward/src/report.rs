@@ -1,7 +1,7 @@
 //! Reports of bans to a central ban repository (chanDaemon): what the kernel really took, posted beside the hot path.
 //!
 //! [`Reports`] is put beside the firewall: [`Reports::hears`] makes what the firewall's thread calls when the kernel has answered
-//! for a ban. What it took waits in a bounded queue for one of a few connections; each ban is tried once, and counted. A ban
+//! for a ban. What it took waits in a bounded queue for one of a few connections; each ban that still stands is tried once, and counted. A ban
 //! that the kernel refused is offered to it once more when it is well again, and reported then. Bans of ports, those found in
 //! the kernel at the start and those that the repository itself ordered are not reported.
 
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::outgoing::{self, Failure};
 use arc_swap::ArcSwapOption;
-use guard::{Ban, Origin, Target};
+use guard::{Ban, Guard, Origin, Target};
 use netfilter::Done;
 use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
@@ -165,7 +165,8 @@ impl Reports {
         let mut tasks = JoinSet::new();
         for _ in 0..CONNECTIONS {
             let reports = app.reports.clone();
-            tasks.spawn(async move { reports.work().await });
+            let guard = app.guard.clone();
+            tasks.spawn(async move { reports.work(&guard).await });
         }
         let app = app.clone();
         let reports = app.reports.clone();
@@ -178,13 +179,15 @@ impl Reports {
         Reporting { reports, _tasks: tasks }
     }
 
-    async fn work(&self) {
+    async fn work(&self, guard: &Guard) {
         loop {
             let Some(ban) = self.next() else {
                 self.bell.notified().await;
                 continue;
             };
-            if let Some(repository) = self.repository.load_full() {
+            // What was lifted while it waited is not told, and what replaced it has a report of its own.
+            let standing = still_standing(guard, &ban);
+            if let (Some(repository), Some(ban)) = (self.repository.load_full(), standing) {
                 match repository.report(&ban).await {
                     Ok(true) => _ = self.sent.fetch_add(1, Relaxed),
                     Ok(false) => {}
@@ -214,10 +217,7 @@ impl Reports {
         }
         let refused = std::mem::take(&mut self.waiting.lock().refused);
         for ban in refused {
-            let stands = app.guard.ledger().covering(ban.target, clock::now());
-            if stands.is_none_or(|standing| standing.target != ban.target) {
-                continue;
-            }
+            let Some(ban) = still_standing(&app.guard, &ban) else { continue };
             let (reports, again) = (app.reports.clone(), ban.clone());
             let done: Done = Box::new(move |answer| {
                 if answer.is_ok() {
@@ -265,6 +265,13 @@ impl Repository {
         let found = tokio::net::lookup_host((host, self.url.port_or_known_default().unwrap_or(443))).await;
         found.map(|all| all.map(|address| guard::source::fold(address.ip())).collect()).unwrap_or_default()
     }
+}
+
+/// The ban as it stands now, unless it was lifted or another has replaced it. A changed note makes no other.
+fn still_standing(guard: &Guard, ban: &Ban) -> Option<Arc<Ban>> {
+    let standing = guard.ledger().ban_of(ban.target, clock::now())?;
+    let what = |ban: &Ban| (ban.since, ban.until, ban.scope);
+    (what(&standing) == what(ban) && standing.origin == ban.origin).then_some(standing)
 }
 
 /// Whether an order came from one of these addresses. From loopback come the operators of this machine, too.

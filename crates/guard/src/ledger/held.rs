@@ -208,6 +208,16 @@ impl Inner {
     }
 
     pub(super) fn put_ban(&mut self, ban: Arc<Ban>) {
+        self.put_ban_told(ban, Arc::default());
+    }
+
+    /// Puts the amended ban in the place of the one that stands; what was told of that one counts for this one.
+    pub(super) fn amend_ban(&mut self, ban: Arc<Ban>) {
+        let told = self.bans.get(&ban.target).map(|held| held.told.clone());
+        self.put_ban_told(ban, told.unwrap_or_default());
+    }
+
+    fn put_ban_told(&mut self, ban: Arc<Ban>, told: Arc<Told>) {
         let target = ban.target;
         // One that replaces another keeps its place, so that a walk under way meets one of them.
         if let Some(held) = self.bans.get_mut(&target) {
@@ -220,7 +230,7 @@ impl Inner {
             self.ban_order.replace(held.place, ban.clone());
             count_down(&mut self.census, &held.ban);
             count_up(&mut self.census, &ban);
-            *held = HeldBan { ban, told: Arc::default(), place: held.place };
+            *held = HeldBan { ban, told, place: held.place };
             return;
         }
         match target {
@@ -233,7 +243,7 @@ impl Inner {
         }
         count_up(&mut self.census, &ban);
         let place = self.ban_order.put(ban.clone());
-        self.bans.insert(target, HeldBan { ban, told: Arc::default(), place });
+        self.bans.insert(target, HeldBan { ban, told, place });
     }
 
     pub(super) fn take_ban(&mut self, target: Target) -> Option<Arc<Ban>> {

@@ -193,7 +193,7 @@ fn the_journal_tells_enough_to_rebuild_the_ledger() {
         let (mut bans, mut allows) = (Map::<Target, Arc<Ban>>::new(), Map::<Target, Arc<Allowed>>::new());
         for change in told.lock().iter() {
             match change {
-                Change::Banned(ban) => _ = bans.insert(ban.target, ban.clone()),
+                Change::Banned(ban) | Change::Noted(ban) => _ = bans.insert(ban.target, ban.clone()),
                 Change::Lifted(ban, _) | Change::Expired(ban) => _ = bans.remove(&ban.target),
                 Change::Allowed(entry) | Change::Refreshed(entry) => _ = allows.insert(entry.target, entry.clone()),
                 Change::Disallowed(entry, _) => _ = allows.remove(&entry.target),
@@ -245,6 +245,19 @@ fn many_that_run_out_at_once_are_all_told() {
     told.lock().clear();
     assert_eq!(ledger.expire(at(160)).len(), 1000);
     assert_eq!((told.lock().len(), ledger.sizes()), (2000, (0, 0)));
+}
+
+#[test]
+fn a_changed_note_is_no_new_ban() {
+    let (ledger, told) = ledger();
+    ledger.ban(ban("192.0.2.1", 100, Some(600)), at(100));
+    let standing = || ledger.standing(ip("192.0.2.1"), 0, at(110)).unwrap();
+    assert!(standing().report_compromise_once());
+    ledger.amend(target("192.0.2.1"), at(110), |ban| ban.note = "ticket 7".into());
+    assert!(matches!(told.lock().last(), Some(Change::Noted(ban)) if ban.note == "ticket 7"));
+    assert!(!standing().report_compromise_once(), "told already");
+    ledger.amend(target("192.0.2.1"), at(110), |ban| ban.until = None);
+    assert!(matches!(told.lock().last(), Some(Change::Banned(ban)) if ban.until.is_none()));
 }
 
 fn recount(ledger: &Ledger) -> Census {

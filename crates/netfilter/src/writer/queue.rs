@@ -20,7 +20,7 @@ pub(crate) type Reply<T> = SyncSender<Result<T, Error>>;
 /// Something for the thread to do.
 pub(crate) enum Job {
     Change { change: Change, at: Instant, done: Option<Done> },
-    Rebuild(Vec<Element>),
+    Rebuild,
     Protect(Vec<IpNet>),
     Flush(SyncSender<bool>),
     Snapshot(Reply<Vec<Element>>),

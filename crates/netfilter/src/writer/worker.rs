@@ -117,8 +117,8 @@ impl Worker {
             self.apply(std::mem::take(&mut run));
             match job {
                 Job::Change { .. } => {}
-                Job::Rebuild(list) => {
-                    let result = self.firewall.reconcile(&list);
+                Job::Rebuild => {
+                    let result = self.firewall.reconcile(&(self.desired)());
                     self.queue.stats.rebuilds.fetch_add(1, Relaxed);
                     self.conclude(result);
                 }

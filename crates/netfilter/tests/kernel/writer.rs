@@ -217,7 +217,7 @@ fn a_restart_leaves_no_gap_and_a_crash_loses_nothing() {
             element.timeout = Some(Duration::from_secs(800 - 10 * round as u64));
         }
         writer = ledger.spawn(nftables());
-        writer.rebuild(ledger.0.lock().unwrap().clone());
+        writer.rebuild();
         assert!(writer.flush(SOON));
     }
     stop.send(()).unwrap();

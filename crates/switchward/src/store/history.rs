@@ -77,7 +77,7 @@ pub(super) fn ended(
     Ok(())
 }
 
-/// Brings the standing rows in line with all bans that stand, after changes were lost.
+/// Brings the standing rows in line with all bans that stand, after changes were lost. The mirror must still have the old ones.
 pub(super) fn align(transaction: &Transaction<'_>, bans: &[Ban], now: Time) -> rusqlite::Result<()> {
     transaction.execute_batch(
         "CREATE TEMP TABLE IF NOT EXISTS standing (target TEXT PRIMARY KEY); DELETE FROM standing;",
@@ -89,6 +89,12 @@ pub(super) fn align(transaction: &Transaction<'_>, bans: &[Ban], now: Time) -> r
         end_an_earlier_one(transaction, ban)?;
         banned(transaction, ban)?;
     }
+    transaction.execute(
+        "UPDATE history SET how = 'expired', ended = (SELECT until FROM bans WHERE bans.target = history.target)
+            WHERE ended IS NULL AND target NOT IN (SELECT target FROM standing)
+            AND target IN (SELECT target FROM bans WHERE until IS NOT NULL AND until <= ?1)",
+        params![micros(now)],
+    )?;
     transaction.execute(
         "UPDATE history SET ended = ?1, how = 'lost' WHERE ended IS NULL AND target NOT IN (SELECT target FROM standing)",
         params![micros(now)],

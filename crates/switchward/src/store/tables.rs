@@ -109,6 +109,8 @@ impl Tables {
     /// Replaces the mirror of the ledger in one commit, and brings the history in line with it.
     pub(super) fn write_whole(&mut self, whole: &Kept, audited: &[Audited]) -> Result<(), String> {
         self.commit(|transaction| {
+            // While the times of what ran out are still there.
+            history::align(transaction, &whole.bans, crate::clock::now())?;
             transaction.execute_batch(
                 "DELETE FROM bans; DELETE FROM allows; DELETE FROM patterns; DELETE FROM names;",
             )?;
@@ -116,7 +118,6 @@ impl Tables {
             whole.allows.iter().try_for_each(|entry| put_allow(transaction, entry))?;
             whole.patterns.iter().try_for_each(|pattern| put_pattern(transaction, pattern))?;
             whole.names.iter().try_for_each(|kept| names::put(transaction, kept))?;
-            history::align(transaction, &whole.bans, crate::clock::now())?;
             audited.iter().try_for_each(|entry| audit::insert(transaction, entry))
         })
     }
@@ -184,7 +185,7 @@ fn apply(transaction: &Transaction<'_>, change: &Change, at: Time) -> rusqlite::
         transaction.prepare_cached(&sql)?.execute(params![value]).map(|_| ())
     };
     match change {
-        Change::Banned(ban) => {
+        Change::Banned(ban) | Change::Noted(ban) => {
             put_ban(transaction, ban)?;
             history::banned(transaction, ban)
         }

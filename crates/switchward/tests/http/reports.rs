@@ -8,6 +8,13 @@ use switchward::config::Config;
 use switchward::report::{Reporting, Reports};
 
 async fn daemon(kernel: Kernel, url: &str, change: impl FnOnce(&mut Config)) -> (Daemon, Reporting) {
+    let daemon = silent(kernel, url, change).await;
+    let reporting = Reports::start(&daemon.app);
+    (daemon, reporting)
+}
+
+/// As [`daemon`], but what is to be reported waits.
+async fn silent(kernel: Kernel, url: &str, change: impl FnOnce(&mut Config)) -> Daemon {
     let daemon = Daemon::with(kernel, |config| {
         let chandaemon = &mut config.security.chandaemon;
         chandaemon.enabled = true;
@@ -20,8 +27,41 @@ async fn daemon(kernel: Kernel, url: &str, change: impl FnOnce(&mut Config)) -> 
     let app = &daemon.app;
     app.reports.apply(&app.config.load());
     app.mirror.follow_with_reports(app.reports.clone());
-    let reporting = Reports::start(app);
-    (daemon, reporting)
+    daemon
+}
+
+#[tokio::test]
+async fn what_was_lifted_before_its_turn_is_not_reported() {
+    let repository = Receiver::start().await;
+    let daemon = silent(Kernel::Real, &repository.url, |_| {}).await;
+    for ip in ["203.0.113.5", "203.0.113.6"] {
+        daemon.post("/security/blacklist", &json!({"ip": ip})).await.ok();
+    }
+    until("both wait", || daemon.app.reports.stats().waiting == 2).await;
+    daemon.delete("/security/blacklist/203.0.113.5").await.ok();
+    daemon.patch("/security/blacklist/203.0.113.6", &json!({"note": "ticket 7"})).await.ok();
+    let _reporting = Reports::start(&daemon.app);
+    until("none waits", || daemon.app.reports.stats().waiting == 0).await;
+    until_reported(&daemon, 1, 0).await;
+    let got = repository.got();
+    assert_eq!(got.len(), 1, "a note is no news, and a ban that is gone is none");
+    assert_eq!(got[0].json()["ip"], "203.0.113.6");
+}
+
+#[tokio::test]
+async fn what_the_kernel_refused_is_reported_when_it_takes_it_after_all() {
+    let repository = Receiver::start().await;
+    let daemon = silent(Kernel::Real, &repository.url, |_| {}).await;
+    let writer = daemon.app.mirror.firewall().unwrap();
+    writer.protect(vec!["203.0.113.0/24".parse().unwrap()]);
+    daemon.refuse("203.0.113.5", "1000", 5);
+    _ = writer.flush(SOON);
+    writer.protect(Vec::new());
+    _ = writer.flush(SOON);
+    assert_eq!(daemon.app.reports.stats().waiting, 0, "the kernel does not hold it");
+    let _reporting = Reports::start(&daemon.app);
+    assert_eq!(repository.wait_for(1).await[0].json()["ip"], "203.0.113.5");
+    assert_eq!(daemon.get("/security/iptables").await.ok()["blockedIps"], json!(["203.0.113.5"]));
 }
 
 async fn until_reported(daemon: &Daemon, sent: u64, failed: u64) {
@@ -151,3 +191,5 @@ async fn a_reload_turns_reports_on_and_off() {
     until_reported(&daemon, 1, 0).await;
     assert_eq!(repository.got()[0].json()["ip"], "203.0.113.6");
 }
+
+const SOON: Duration = Duration::from_secs(10);

@@ -84,18 +84,20 @@ fn after_an_outage_the_history_is_in_line_with_the_ledger() {
     let goes = ban("192.0.2.2", None);
     let over =
         Ban { since: Time::from_secs(1000), until: Some(Time::from_secs(1060)), ..ban("192.0.2.3", None) };
-    tables.write(&[banned(&stays), banned(&goes), banned(&over)], &[], &[]).unwrap();
+    let ran_out = Ban { until: Some(clock::now()), ..ban("192.0.2.5", None) };
+    tables.write(&[banned(&stays), banned(&goes), banned(&over), banned(&ran_out)], &[], &[]).unwrap();
     let anew = ban("192.0.2.3", None);
     let comes = ban("192.0.2.4", None);
     let bans = vec![stays.clone(), anew.clone(), comes.clone()];
     tables.write_whole(&Kept { bans, ..Kept::default() }, &[]).unwrap();
     let rows = all(&path);
     let of = |ban: &Ban| rows.iter().find(|row| row.ban == *ban).unwrap();
-    assert_eq!(rows.len(), 5);
+    assert_eq!(rows.len(), 6);
     for standing in [&stays, &anew, &comes] {
         assert_eq!(of(standing).ended, None);
     }
     assert_eq!(of(&goes).ended.as_ref().unwrap().1, Ending::Lost);
+    assert_eq!(of(&ran_out).ended, Some((ran_out.until.unwrap(), Ending::Expired, None)));
     assert_eq!(of(&over).ended, Some((Time::from_secs(1060), Ending::Expired, None)));
 }
 

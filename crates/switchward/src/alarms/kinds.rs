@@ -94,14 +94,14 @@ pub static BAN_STORM: Kind = Kind {
     mend: "An attack, or a rule that bans customers: look at `switchward list` and at the reasons. A rule can be switched off, `security.dry_run` bans nobody.",
     ..USUAL
 };
-/// A rule that nothing ever met.
+/// A rule that has counted much and never fired.
 pub static RULE_NEVER_FIRED: Kind = Kind {
     name: "rule-never-fired",
     severity: Info,
     over_at_once: true,
-    over: "the rule has fired",
-    when: "A rule that is on has not fired for `alarms.rule_never_fired` since the start, although events came all the while. Off with \"0\".",
-    mend: "Good news on a quiet network. On an open one, check that the switch sends what the rule counts; the text says how many came.",
+    over: "the rule has fired, or is switched off",
+    when: "A rule on refused credentials or abandoned calls has not fired for `alarms.rule_never_fired` since the start, although twenty times its threshold was seen. Off with \"0\".",
+    mend: "Raise nothing when the sources are phones with a wrong password that are spared. Else compare the threshold and window with what the text says.",
     ..USUAL
 };
 /// The kernel does not take everything.

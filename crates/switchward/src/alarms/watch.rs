@@ -8,7 +8,7 @@ use crate::config;
 use crate::switch::Switch;
 use guard::Guard;
 use guard::ban::span;
-use guard::policy::RULE_NAMES;
+use guard::policy::{RULE_NAMES, Signal};
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
 
@@ -232,22 +232,29 @@ impl See<'_> {
         self.app.monitor.alarms.see_at(self.now, news, kind, subject, trouble, self.limits.clear_after);
     }
 
+    /// Rules that have counted much and never fired. One that counted nothing may just be at peace.
     fn rules(&self) {
         let limit = self.limits.rule_never_fired;
         let counts = self.app.guard.counts();
-        let is_late = !limit.is_zero() && self.now.up >= limit && counts.observations() > 0;
+        let is_late = !limit.is_zero() && self.now.up >= limit;
         for (number, rule) in self.app.guard.policy().rules().iter().enumerate() {
-            // Rules for registered phones are met seldom, and that is well.
+            // Rules for registered phones are met seldom, limits of rates hardly ever, and that is well.
             let is_for_all =
                 matches!(rule.applies, guard::policy::Applies::Everyone | guard::policy::Applies::Strangers);
-            let never = is_late && is_for_all && rule.enabled && counts.fired(number) == 0;
-            see_rule(
-                self,
+            let seen = match rule.signal {
+                Signal::AuthFailed => counts.failed.value(),
+                Signal::CallAbandoned => counts.wrong_call_states.value(),
+                Signal::Call | Signal::Registration | Signal::LoginFailed => 0,
+            };
+            let is_much = seen >= u64::from(rule.limit.threshold).saturating_mul(MUCH);
+            let never = is_late && is_for_all && rule.enabled && is_much && counts.fired(number) == 0;
+            self.see(
+                &RULE_NEVER_FIRED,
                 RULE_NAMES.get(number).copied().unwrap_or_default(),
                 never.then(|| {
-                    let seen = counts.observations();
                     format!(
-                        "the rule {} has not fired for {} although {seen} things were seen: good, or blind?",
+                        "the rule {} has not fired for {} although {seen} of what it counts were seen: its threshold may be too high \
+                         for them, or all of them came from phones that are spared",
                         rule.name,
                         span(self.now.up)
                     )
@@ -277,10 +284,8 @@ impl See<'_> {
     }
 }
 
-fn see_rule(see: &See<'_>, rule: &str, trouble: Option<String>) {
-    see.see(&RULE_NEVER_FIRED, rule, trouble);
-}
-
+/// Strikes seen, as a multiple of a rule's threshold, from which on its silence is odd.
+const MUCH: u64 = 20;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

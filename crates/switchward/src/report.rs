@@ -319,7 +319,7 @@ impl Reporting {
 }
 
 /// Bans that may wait.
-const MOST_WAITING: usize = 10_000;
+pub const MOST_WAITING: usize = 10_000;
 /// Reports at a time.
 const CONNECTIONS: usize = 4;
 /// How often the kernel is offered what it refused.

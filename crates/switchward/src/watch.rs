@@ -255,8 +255,8 @@ fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, v
         }
         Verdict::HangUp { call, cause, source, why, .. } => {
             tracing::warn!(switch = switch_name, %source, "hanging up a call from an untrusted domain");
-            app.mirror.news().tell(Event::HangUp { switch: switch_name.into(), source, why });
             if !app.is_dry() {
+                app.mirror.news().tell(Event::HangUp { switch: switch_name.into(), source, why });
                 daemon.spawn(hang_up(switch.clone(), call, cause));
             }
         }

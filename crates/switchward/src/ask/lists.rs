@@ -135,7 +135,7 @@ async fn bans(client: &Client, listing: &Listing, out: &mut dyn Write) -> Result
         Sort::Count => "&sort=count&order=desc",
         Sort::Country => "&sort=country&order=asc",
     };
-    let most = listing.limit.map_or(usize::MAX, |limit| limit as usize);
+    let most = listing.limit.map_or(LONGEST_PAGE, |limit| limit as usize);
     let (mut found, mut cursor) = (Vec::new(), String::new());
     let matched = loop {
         let limit = (most - found.len()).min(LONGEST_PAGE);

@@ -195,18 +195,22 @@ pub(super) async fn esl(State(app): State<Arc<App>>) -> Json<Esl> {
 )]
 pub(super) async fn channels(State(app): State<Arc<App>>) -> Json<BTreeMap<String, Channel>> {
     let mut channels = BTreeMap::new();
-    let mut add = |name: &str, length: u64, high_water_mark: Option<u64>| {
-        let channel =
-            Channel { name: name.into(), length, capacity: None, high_water_mark, dropped: 0, resizes: 0 };
-        channels.insert(name.to_owned(), channel);
-    };
+    let mut add =
+        |name: &str, length: u64, capacity: Option<u64>, high_water_mark: Option<u64>, dropped: u64| {
+            let channel =
+                Channel { name: name.into(), length, capacity, high_water_mark, dropped, resizes: 0 };
+            channels.insert(name.to_owned(), channel);
+        };
     if let Some(writer) = app.mirror.firewall() {
         let stats = writer.stats();
-        add("firewall", stats.queue_depth as u64, Some(stats.queue_high_water));
+        // It holds whatever comes: a ban is never dropped.
+        add("firewall", stats.queue_depth as u64, None, Some(stats.queue_high_water), 0);
     }
     if let Some(store) = app.mirror.store() {
-        add("store", store.health().waiting, None);
+        let health = store.health();
+        add("store", health.waiting, None, Some(health.most_waiting), health.dropped);
     }
-    add("reports", app.reports.stats().waiting as u64, None);
+    let reports = app.reports.stats();
+    add("reports", reports.waiting as u64, Some(crate::report::MOST_WAITING as u64), None, reports.dropped);
     Json(channels)
 }

@@ -5,15 +5,16 @@
 //! all: [`access_log`] writes the line, [`shield`] bounds the time and survives a panic, [`gate`] lets only permitted peers
 //! change state, the extractors in [`extract`] refuse what is malformed, and every refusal is an [`Error`]. Nothing here
 //! decides about a ban, and nothing here blocks the runtime: what walks the ledger or waits for the firewall's thread
-//! goes through `blocking`.
+//! goes through `blocking`. What stands at the handlers (`#[utoipa::path]`) is what [`openapi`] describes.
 
 use crate::app::App;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{any, delete, get, post};
+use axum::routing::any;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 mod access_log;
 pub mod allows;
@@ -27,8 +28,10 @@ pub mod extract;
 mod gate;
 pub mod kernel;
 mod lifetime;
+pub mod openapi;
 pub mod overview;
 pub mod rates;
+mod schema;
 mod serve;
 mod shield;
 pub mod status;
@@ -54,49 +57,52 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What is asked where, and its description.
+/// What is asked where, and its description. A CIDR's slash may stand in a path as it is or as `%2F`.
 fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .route("/health", get(system::health))
-        .route("/system/stats", get(system::stats))
-        .merge(lists())
-        .merge(switch())
-        .route("/security/status", get(status::status))
-        .route("/security/stats", get(status::stats))
-        .route("/security/channels", get(status::channels))
-        .route("/security/overview", get(overview::overview))
-        .route("/security/why/{*ip}", get(why::why))
-        .route("/security/iptables", get(kernel::iptables))
-        .route("/security/failed", get(counted::failed))
-        .route("/security/wrong-call-states", get(counted::wrong_call_states))
-        .route("/security/rate-limit", get(rates::rate_limit))
-        .route("/security/rate-limit/calls", get(counted::calls))
-        .route("/security/rate-limit/registrations", get(counted::registrations))
+    OpenApiRouter::new().merge(openapi::routes()).merge(state()).merge(lists()).merge(switch())
 }
 
-/// The lists that operators keep. A CIDR's slash may stand in a path as it is or as `%2F`.
+/// How the guard is doing, and what it has counted.
+fn state() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(system::health))
+        .routes(routes!(system::stats))
+        .routes(routes!(status::status))
+        .routes(routes!(status::stats))
+        .routes(routes!(status::channels))
+        .routes(routes!(overview::overview))
+        .routes(routes!(why::why))
+        .routes(routes!(kernel::iptables))
+        .routes(routes!(counted::failed))
+        .routes(routes!(counted::wrong_call_states))
+        .routes(routes!(rates::rate_limit))
+        .routes(routes!(counted::calls))
+        .routes(routes!(counted::registrations))
+}
+
+/// The lists that operators keep.
 fn lists() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .route("/security/blacklist", get(bans::list).post(bans::add))
-        .route("/security/blacklist/batch", post(bans::add_batch))
-        .route("/security/blacklist/{*ip}", get(bans::one).delete(bans::remove))
-        .route("/api/v1/ips/{ip}/block", delete(bans::unblock))
-        .route("/security/whitelist", get(allows::list).post(allows::add))
-        .route("/security/whitelist/batch", post(allows::add_batch))
-        .route("/security/whitelist/{*ip}", get(allows::one).delete(allows::remove))
-        .route("/security/untrusted-networks", get(untrusted::list).post(untrusted::add))
-        .route("/security/untrusted-networks/{pattern}", delete(untrusted::remove))
-        .route("/security/untrusted-networks/test/{domain}", get(untrusted::test))
+        .routes(routes!(bans::list, bans::add))
+        .routes(routes!(bans::add_batch))
+        .routes(routes!(bans::one, bans::remove))
+        .routes(routes!(bans::unblock))
+        .routes(routes!(allows::list, allows::add))
+        .routes(routes!(allows::add_batch))
+        .routes(routes!(allows::one, allows::remove))
+        .routes(routes!(untrusted::list, untrusted::add))
+        .routes(routes!(untrusted::remove))
+        .routes(routes!(untrusted::test))
 }
 
 /// The switch and its event socket.
 fn switch() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .route("/security/esl", get(status::esl))
-        .route("/security/esl/command", post(command::command))
-        .route("/security/esl/log-level", post(command::log_level))
-        .route("/security/esl/log_level", post(command::log_level))
-        .route("/security/esl/reconnect", post(command::reconnect))
+        .routes(routes!(status::esl))
+        .routes(routes!(command::command))
+        .routes(routes!(command::log_level))
+        .routes(routes!(command::log_level_as_before))
+        .routes(routes!(command::reconnect))
 }
 
 /// Runs what may take a while (a walk over the ledger, a question to the firewall's thread) where it holds nothing up.

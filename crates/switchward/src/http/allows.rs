@@ -4,7 +4,7 @@ use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, short, target};
 use super::lifetime::{how_long, lifetime};
-use super::{Error, Who, blocking, ordered};
+use super::{Error, Who, blocking, ordered, schema};
 use crate::app::App;
 use crate::clock;
 use axum::extract::State;
@@ -13,18 +13,22 @@ use guard::{Allowed, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// An allow entry in the list, under its target's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowEntry {
     /// What is allowed: an address, an IPv6 /64 or a network.
     pub ip: String,
     /// Since when.
+    #[schema(format = DateTime)]
     pub added_at: String,
     /// Until when; "0001-01-01T00:00:00Z" for good.
+    #[schema(format = DateTime)]
     pub expires_at: String,
     /// When it last succeeded.
+    #[schema(format = DateTime)]
     pub last_seen: String,
     /// The account; may be empty.
     pub user_id: String,
@@ -35,10 +39,11 @@ pub struct AllowEntry {
 }
 
 /// An order to allow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowOrder {
     /// An address or a CIDR.
+    #[schema(value_type = schema::Target, required = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The account that it is for.
@@ -51,12 +56,13 @@ pub struct AllowOrder {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permanent: Option<bool>,
     /// For how long (Go duration); `security.whitelist_ttl` when neither is given.
+    #[schema(value_type = Option<schema::GoDuration>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
 }
 
 /// Whether an address is on the allow-list, and as whose.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
     /// The target.
@@ -104,7 +110,13 @@ impl From<&Allowed> for AllowEntry {
     }
 }
 
-/// GET /security/whitelist
+/// Every allow entry, by its target.
+#[utoipa::path(
+    get,
+    path = "/security/whitelist",
+    tag = "allow-list",
+    responses((status = 200, description = "The entries", body = BTreeMap<String, AllowEntry>))
+)]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     let allows = blocking(move || {
         let mut allows = app.guard.ledger().allows(clock::now());
@@ -115,7 +127,18 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<impl IntoRespons
     Ok(Entries::new(allows, |entry| (entry.target.to_string(), AllowEntry::from(entry))))
 }
 
-/// POST /security/whitelist
+/// Allows an address or a network, and lifts its bans.
+#[utoipa::path(
+    post,
+    path = "/security/whitelist",
+    tag = "allow-list",
+    request_body = AllowOrder,
+    responses(
+        (status = 200, description = "It is allowed", body = Ordered),
+        (status = 400, description = "Malformed"),
+        (status = 503, description = "The ledger is full")
+    )
+)]
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     who: Who,
@@ -134,7 +157,17 @@ pub(super) async fn add(
     Ok(Json(Ordered::with(message, done.warnings)))
 }
 
-/// POST /security/whitelist/batch
+/// Allows several, at most 1000; each has its own result.
+#[utoipa::path(
+    post,
+    path = "/security/whitelist/batch",
+    tag = "allow-list",
+    request_body(content = Vec<AllowOrder>, description = "At most 1000"),
+    responses(
+        (status = 200, description = "What became of each", body = Batch),
+        (status = 400, description = "Malformed, or more than 1000")
+    )
+)]
 pub(super) async fn add_batch(
     State(app): State<Arc<App>>,
     who: Who,
@@ -161,7 +194,14 @@ pub(super) async fn add_batch(
     Ok(Json(Batch { results, warnings: app.settle().await }))
 }
 
-/// GET /security/whitelist/{ip}
+/// Whether an address is on the allow-list, and as whose.
+#[utoipa::path(
+    get,
+    path = "/security/whitelist/{*ip}",
+    tag = "allow-list",
+    params(Place),
+    responses((status = 200, description = "Whether it is", body = Listed))
+)]
 pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Json<Listed> {
     let entry = app.guard.ledger().allow_entry(place.target, clock::now());
     Json(Listed {
@@ -172,7 +212,14 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Json<Liste
     })
 }
 
-/// DELETE /security/whitelist/{ip}
+/// Takes an entry from the allow-list.
+#[utoipa::path(
+    delete,
+    path = "/security/whitelist/{*ip}",
+    tag = "allow-list",
+    params(Place),
+    responses((status = 200, description = "It is not on the list, or no longer", body = Ordered))
+)]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     who: Who,

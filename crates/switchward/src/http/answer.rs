@@ -1,9 +1,10 @@
 //! The answers that several orders share.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// An order was carried out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ordered {
     /// "success".
     pub status: String,
@@ -27,7 +28,7 @@ impl Ordered {
 }
 
 /// Several orders were carried out, or some of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
     /// One for each order, in their order.
     pub results: Vec<BatchResult>,
@@ -37,7 +38,7 @@ pub struct Batch {
 }
 
 /// What became of one order of several: it has a status or an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BatchResult {
     /// What it was about; an unreadable one as it was given.
     pub ip: String,

@@ -4,7 +4,7 @@ use super::answer::{Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, short, target};
 use super::lifetime::{how_long, lifetime};
-use super::{Error, Who, blocking, ordered};
+use super::{Error, Who, blocking, ordered, schema};
 use crate::app::App;
 use crate::clock;
 use axum::extract::State;
@@ -13,16 +13,19 @@ use guard::{Ban, Scope, Target};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A ban in the list, under its target's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BanEntry {
     /// What is banned: an address, an IPv6 /64, a network, an address and port.
     pub ip: String,
     /// Since when.
+    #[schema(format = DateTime)]
     pub added_at: String,
     /// Until when; "0001-01-01T00:00:00Z" for good.
+    #[schema(format = DateTime)]
     pub expires_at: String,
     /// Why, in one sentence.
     pub reason: String,
@@ -33,9 +36,10 @@ pub struct BanEntry {
 }
 
 /// An order to ban.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 pub struct BanOrder {
     /// An address, a CIDR, or an address and port.
+    #[schema(value_type = schema::Target, required = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// Why.
@@ -45,15 +49,17 @@ pub struct BanOrder {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permanent: Option<bool>,
     /// For how long (Go duration); `security.block_duration` when neither is given.
+    #[schema(value_type = Option<schema::GoDuration>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
     /// "sip" or "all" (when left out).
+    #[schema(value_type = Option<schema::BanScope>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
 
 /// Whether an address is banned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Banned {
     /// The target.
     pub ip: String,
@@ -62,7 +68,7 @@ pub struct Banned {
 }
 
 /// The answer to the central repository.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unblocked {
     /// The target.
     pub ip: String,
@@ -111,7 +117,13 @@ impl From<&Ban> for BanEntry {
     }
 }
 
-/// GET /security/blacklist
+/// Every ban, by its target.
+#[utoipa::path(
+    get,
+    path = "/security/blacklist",
+    tag = "bans",
+    responses((status = 200, description = "The bans", body = BTreeMap<String, BanEntry>))
+)]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     let bans = blocking(move || {
         let mut bans = app.guard.ledger().bans(clock::now());
@@ -122,7 +134,18 @@ pub(super) async fn list(State(app): State<Arc<App>>) -> Result<impl IntoRespons
     Ok(Entries::new(bans, |ban| (ban.target.to_string(), BanEntry::from(&**ban))))
 }
 
-/// POST /security/blacklist
+/// Bans an address, a network or a port.
+#[utoipa::path(
+    post,
+    path = "/security/blacklist",
+    tag = "bans",
+    request_body = BanOrder,
+    responses(
+        (status = 200, description = "It is banned", body = Ordered),
+        (status = 400, description = "Malformed, allow-listed, trusted or protected"),
+        (status = 503, description = "The ledger is full")
+    )
+)]
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     who: Who,
@@ -134,7 +157,17 @@ pub(super) async fn add(
     Ok(Json(Ordered::with(format!("{target} added to blacklist {}", how_long(ttl)), done.warnings)))
 }
 
-/// POST /security/blacklist/batch
+/// Bans several, at most 1000; each has its own result.
+#[utoipa::path(
+    post,
+    path = "/security/blacklist/batch",
+    tag = "bans",
+    request_body(content = Vec<BanOrder>, description = "At most 1000"),
+    responses(
+        (status = 200, description = "What became of each", body = Batch),
+        (status = 400, description = "Malformed, or more than 1000")
+    )
+)]
 pub(super) async fn add_batch(
     State(app): State<Arc<App>>,
     who: Who,
@@ -165,7 +198,14 @@ pub(super) async fn add_batch(
     Ok(Json(Batch { results, warnings }))
 }
 
-/// GET /security/blacklist/{ip}
+/// Whether an address, a network or a port is banned.
+#[utoipa::path(
+    get,
+    path = "/security/blacklist/{*ip}",
+    tag = "bans",
+    params(Place),
+    responses((status = 200, description = "Whether it is", body = Banned))
+)]
 pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Json<Banned>, Error> {
     let now = clock::now();
     let ledger = app.guard.ledger();
@@ -180,7 +220,14 @@ pub(super) async fn one(State(app): State<Arc<App>>, place: Place) -> Result<Jso
     Ok(Json(Banned { ip: place.target.to_string(), blacklisted }))
 }
 
-/// DELETE /security/blacklist/{ip}
+/// Lifts the bans of a target and of all within it.
+#[utoipa::path(
+    delete,
+    path = "/security/blacklist/{*ip}",
+    tag = "bans",
+    params(Place),
+    responses((status = 200, description = "It is not banned, or no longer", body = Ordered))
+)]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     who: Who,
@@ -195,7 +242,14 @@ pub(super) async fn remove(
     Ok(Json(Ordered::with(message, done.warnings)))
 }
 
-/// DELETE /api/v1/ips/{ip}/block
+/// Lifts a ban; the way in for a central repository of bans.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/ips/{ip}/block",
+    tag = "bans",
+    params(Place),
+    responses((status = 200, description = "It is not banned, or no longer", body = Unblocked))
+)]
 pub(super) async fn unblock(
     State(app): State<Arc<App>>,
     who: Who,

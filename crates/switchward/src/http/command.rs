@@ -5,7 +5,7 @@
 
 use super::answer::Ordered;
 use super::extract::Json;
-use super::{Error, Who};
+use super::{Error, Who, schema};
 use crate::app::App;
 use crate::config::LogLevel;
 use crate::switch::Switch;
@@ -15,16 +15,18 @@ use esl::CallError;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// A command for the switch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CommandOrder {
     /// As for `api`: "status", "uptime".
+    #[schema(value_type = schema::Command, required = true)]
     pub command: Option<String>,
 }
 
 /// What the switch said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CommandReply {
     /// The command.
     pub command: String,
@@ -33,13 +35,26 @@ pub struct CommandReply {
 }
 
 /// A level for the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LevelOrder {
     /// "error", "warn", "info", "debug" or "trace".
+    #[schema(value_type = schema::LevelName, required = true)]
     pub level: Option<String>,
 }
 
-/// POST /security/esl/command
+/// Asks the first switch; only commands of `security.esl_allowed_commands`.
+#[utoipa::path(
+    post,
+    path = "/security/esl/command",
+    tag = "switch",
+    request_body = CommandOrder,
+    responses(
+        (status = 200, description = "Its answer", body = CommandReply),
+        (status = 400, description = "No command, or control characters in it"),
+        (status = 500, description = "Not allowed, or not connected"),
+        (status = 504, description = "No answer within 10 s")
+    )
+)]
 pub(super) async fn command(
     State(app): State<Arc<App>>,
     who: Who,
@@ -52,7 +67,17 @@ pub(super) async fn command(
     Ok(Json(CommandReply { command, response }))
 }
 
-/// POST /security/esl/log-level
+/// Sets the level of the log until the next start.
+#[utoipa::path(
+    post,
+    path = "/security/esl/log-level",
+    tag = "switch",
+    request_body = LevelOrder,
+    responses(
+        (status = 200, description = "It is set", body = Ordered),
+        (status = 400, description = "No such level")
+    )
+)]
 pub(super) async fn log_level(
     State(app): State<Arc<App>>,
     who: Who,
@@ -68,7 +93,32 @@ pub(super) async fn log_level(
     Ok(Json(Ordered::new(format!("log level set to {level}"))))
 }
 
-/// POST /security/esl/reconnect
+/// The same as `/security/esl/log-level`, as an earlier release of the predecessor spelled it.
+#[utoipa::path(
+    post,
+    path = "/security/esl/log_level",
+    tag = "switch",
+    request_body = LevelOrder,
+    responses(
+        (status = 200, description = "It is set", body = Ordered),
+        (status = 400, description = "No such level")
+    )
+)]
+pub(super) async fn log_level_as_before(
+    app: State<Arc<App>>,
+    who: Who,
+    order: Json<LevelOrder>,
+) -> Result<Json<Ordered>, Error> {
+    log_level(app, who, order).await
+}
+
+/// Connects anew to every switch.
+#[utoipa::path(
+    post,
+    path = "/security/esl/reconnect",
+    tag = "switch",
+    responses((status = 200, description = "It has begun", body = Ordered))
+)]
 pub(super) async fn reconnect(State(app): State<Arc<App>>, who: Who) -> Json<Ordered> {
     tracing::info!(%who, "reconnection asked for by order");
     for switch in &app.switches {

@@ -11,16 +11,19 @@ use guard::tally::Record;
 use guard::{Source, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Failed registrations and calls of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failed {
     /// How many.
     pub count: u32,
     /// The first that still counts.
+    #[schema(format = DateTime)]
     pub first_attempt: String,
     /// The latest.
+    #[schema(format = DateTime)]
     pub last_attempt: String,
     /// Accounts named, a few.
     pub user_ids: Vec<String>,
@@ -29,28 +32,32 @@ pub struct Failed {
 }
 
 /// Abandoned calls of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WrongCallStates {
     /// How many.
     pub count: u32,
     /// The first that still counts.
+    #[schema(format = DateTime)]
     pub first_attempt: String,
     /// The latest.
+    #[schema(format = DateTime)]
     pub last_attempt: String,
     /// Accounts named, a few.
     pub user_ids: Vec<String>,
 }
 
 /// Calls or registrations of a source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Requests {
     /// How many.
     pub count: u32,
     /// The first that still counts.
+    #[schema(format = DateTime)]
     pub first_request: String,
     /// The latest.
+    #[schema(format = DateTime)]
     pub last_request: String,
     /// Accounts named, a few.
     pub user_ids: Vec<String>,
@@ -60,7 +67,13 @@ pub struct Requests {
 
 type Counted = (Source, Record);
 
-/// GET /security/failed
+/// Failed registrations and calls within the window, by source.
+#[utoipa::path(
+    get,
+    path = "/security/failed",
+    tag = "counters",
+    responses((status = 200, description = "By source", body = BTreeMap<String, Failed>))
+)]
 pub(super) async fn failed(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     let counted = sorted(move |now| app.guard.failed(now)).await?;
     Ok(Entries::new(counted, |(source, record)| {
@@ -75,7 +88,13 @@ pub(super) async fn failed(State(app): State<Arc<App>>) -> Result<impl IntoRespo
     }))
 }
 
-/// GET /security/wrong-call-states
+/// Challenged calls that never came back, by source.
+#[utoipa::path(
+    get,
+    path = "/security/wrong-call-states",
+    tag = "counters",
+    responses((status = 200, description = "By source", body = BTreeMap<String, WrongCallStates>))
+)]
 pub(super) async fn wrong_call_states(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     let counted = sorted(move |now| app.guard.wrong_call_states(now)).await?;
     Ok(Entries::new(counted, |(source, record)| {
@@ -89,12 +108,24 @@ pub(super) async fn wrong_call_states(State(app): State<Arc<App>>) -> Result<imp
     }))
 }
 
-/// GET /security/rate-limit/calls
+/// Calls within the interval, by source.
+#[utoipa::path(
+    get,
+    path = "/security/rate-limit/calls",
+    tag = "counters",
+    responses((status = 200, description = "By source", body = BTreeMap<String, Requests>))
+)]
 pub(super) async fn calls(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     rate(app, Signal::Call).await
 }
 
-/// GET /security/rate-limit/registrations
+/// Registrations within the window, by source.
+#[utoipa::path(
+    get,
+    path = "/security/rate-limit/registrations",
+    tag = "counters",
+    responses((status = 200, description = "By source", body = BTreeMap<String, Requests>))
+)]
 pub(super) async fn registrations(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     rate(app, Signal::Registration).await
 }

@@ -9,9 +9,10 @@ use axum::response::IntoResponse;
 use netfilter::{Backend, Writer};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// What the kernel drops.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Iptables {
     /// Where the rules are: the iptables chain, or our nftables table.
@@ -24,7 +25,16 @@ pub struct Iptables {
     pub count: usize,
 }
 
-/// GET /security/iptables
+/// What the kernel holds, asked of the kernel itself.
+#[utoipa::path(
+    get,
+    path = "/security/iptables",
+    tag = "state",
+    responses(
+        (status = 200, description = "What it drops", body = Iptables),
+        (status = 500, description = "Nothing is enforced, or the kernel does not tell")
+    )
+)]
 pub(super) async fn iptables(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
     let Some(writer) = app.mirror.firewall().cloned() else {
         let reason = app.unenforced.as_deref().unwrap_or("no firewall is open");

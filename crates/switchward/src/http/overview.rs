@@ -13,18 +13,20 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 mod firewall;
 
 pub use firewall::{Bucket, FirewallState, Latency, SetState, WriterState};
 
 /// How the daemon is doing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Overview {
     /// The daemon's version.
     pub version: String,
     /// When it started.
+    #[schema(format = DateTime)]
     pub started_at: String,
     /// How long ago (Go duration, whole seconds).
     pub uptime: String,
@@ -51,7 +53,7 @@ pub struct Overview {
 }
 
 /// A guarded switch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SwitchState {
     /// Its name.
@@ -63,12 +65,14 @@ pub struct SwitchState {
     /// Whether its events are read.
     pub connected: bool,
     /// Since when it has been so.
+    #[schema(format = DateTime)]
     pub since: String,
     /// Why it is not connected, and the mend.
     pub trouble: Option<String>,
     /// Its version, once it told.
     pub version: Option<String>,
     /// When something came from it last.
+    #[schema(format = DateTime)]
     pub last_event: Option<String>,
     /// Attempts to connect.
     pub connection_attempts: u64,
@@ -87,7 +91,7 @@ pub struct SwitchState {
 }
 
 /// What the guard counted since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counted {
     /// Observations.
@@ -125,7 +129,7 @@ pub struct Counted {
 }
 
 /// The ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerState {
     /// Bans.
@@ -139,7 +143,7 @@ pub struct LedgerState {
 }
 
 /// The engine's tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineState {
     /// Windows in use.
@@ -155,7 +159,7 @@ pub struct EngineState {
 }
 
 /// The database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreState {
     /// Whether there is one; without it nothing survives a restart.
@@ -170,7 +174,13 @@ pub struct StoreState {
     pub waiting: u64,
 }
 
-/// GET /security/overview
+/// How the daemon is doing, in one answer: switches, counters, tables, firewall, store.
+#[utoipa::path(
+    get,
+    path = "/security/overview",
+    tag = "state",
+    responses((status = 200, description = "All of it", body = Overview))
+)]
 pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overview>, Error> {
     let asked = app.clone();
     // The tables are behind the readers' locks.

@@ -6,9 +6,10 @@ use crate::config::duration::format_go;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// The limits of calls and registrations per source; durations as Go prints them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
     /// Whether they are judged.
@@ -31,7 +32,13 @@ pub struct RateLimit {
     pub cleanup_interval: String,
 }
 
-/// GET /security/rate-limit
+/// How the rates are limited, as configured.
+#[utoipa::path(
+    get,
+    path = "/security/rate-limit",
+    tag = "counters",
+    responses((status = 200, description = "The limits", body = RateLimit))
+)]
 pub(super) async fn rate_limit(State(app): State<Arc<App>>) -> Json<RateLimit> {
     let rate = &app.config.load().security.rate_limit;
     Json(RateLimit {

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use utoipa::ToSchema;
 
 /// The guard at a glance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Whether the guard is on.
@@ -31,7 +32,7 @@ pub struct Status {
 }
 
 /// What was counted since the start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// Registrations that succeeded.
@@ -43,10 +44,13 @@ pub struct Stats {
     /// Challenged calls that never came back.
     pub wrong_call_states: u64,
     /// The last success.
+    #[schema(format = DateTime)]
     pub last_registration_time: String,
     /// The last refusal.
+    #[schema(format = DateTime)]
     pub last_failed_time: String,
     /// The last abandoned call.
+    #[schema(format = DateTime)]
     pub last_wrong_call_state_time: String,
     /// Allow entries.
     pub active_whitelist_entries: usize,
@@ -59,7 +63,7 @@ pub struct Stats {
 }
 
 /// The connection for events of the first switch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Esl {
     /// Whether its events are read.
@@ -89,7 +93,7 @@ pub struct Esl {
 }
 
 /// A queue behind the verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Channel {
     /// Its name.
@@ -106,7 +110,13 @@ pub struct Channel {
     pub resizes: u64,
 }
 
-/// GET /security/status
+/// The guard at a glance.
+#[utoipa::path(
+    get,
+    path = "/security/status",
+    tag = "state",
+    responses((status = 200, description = "Its state", body = Status))
+)]
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
     let config = app.config.load();
     let (blacklist_count, whitelist_count) = app.guard.ledger().sizes();
@@ -122,7 +132,13 @@ pub(super) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
     })
 }
 
-/// GET /security/stats
+/// What was counted since the start, and how long the lists are.
+#[utoipa::path(
+    get,
+    path = "/security/stats",
+    tag = "state",
+    responses((status = 200, description = "The figures", body = Stats))
+)]
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
     let counts = app.guard.counts();
     let (active_blacklist_entries, active_whitelist_entries) = app.guard.ledger().sizes();
@@ -141,7 +157,13 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<Stats> {
     })
 }
 
-/// GET /security/esl
+/// The connection for events of the first switch.
+#[utoipa::path(
+    get,
+    path = "/security/esl",
+    tag = "switch",
+    responses((status = 200, description = "Its state", body = Esl))
+)]
 pub(super) async fn esl(State(app): State<Arc<App>>) -> Json<Esl> {
     let switch = app.switches.first();
     let count = |count: fn(&crate::switch::Counts) -> &AtomicU64| {
@@ -163,7 +185,13 @@ pub(super) async fn esl(State(app): State<Arc<App>>) -> Json<Esl> {
     })
 }
 
-/// GET /security/channels
+/// The queues behind the verdict, by name.
+#[utoipa::path(
+    get,
+    path = "/security/channels",
+    tag = "state",
+    responses((status = 200, description = "The queues", body = BTreeMap<String, Channel>))
+)]
 pub(super) async fn channels(State(app): State<Arc<App>>) -> Json<BTreeMap<String, Channel>> {
     let mut channels = BTreeMap::new();
     let mut add = |name: &str, length: u64, high_water_mark: Option<u64>| {

@@ -3,9 +3,10 @@
 use super::extract::Json;
 use super::{Error, blocking};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The daemon is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// "ok".
     pub status: String,
@@ -14,7 +15,7 @@ pub struct Health {
 }
 
 /// What the daemon uses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SystemStats {
     /// The daemon's version.
@@ -28,7 +29,7 @@ pub struct SystemStats {
 }
 
 /// The daemon's memory in bytes (proc(5), `/proc/pid/status`); 0 where the system does not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
     /// In RAM now.
@@ -43,7 +44,7 @@ pub struct Memory {
 }
 
 /// The tasks of the runtime.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tasks {
     /// Not yet finished.
@@ -54,12 +55,24 @@ pub struct Tasks {
     pub workers: usize,
 }
 
-/// GET /health
+/// The daemon is there.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "state",
+    responses((status = 200, description = "It is", body = Health))
+)]
 pub(super) async fn health() -> Json<Health> {
     Json(Health { status: "ok".into(), version: VERSION.into() })
 }
 
-/// GET /system/stats
+/// What the daemon uses: cores, memory, tasks.
+#[utoipa::path(
+    get,
+    path = "/system/stats",
+    tag = "state",
+    responses((status = 200, description = "Its use", body = SystemStats))
+)]
 pub(super) async fn stats() -> Result<Json<SystemStats>, Error> {
     let metrics = tokio::runtime::Handle::current().metrics();
     let tasks = Tasks {

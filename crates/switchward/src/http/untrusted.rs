@@ -2,6 +2,7 @@
 
 use super::answer::Ordered;
 use super::extract::{Json, Segment};
+use super::schema::Pattern;
 use super::{Error, Who};
 use crate::app::App;
 use crate::config::Config;
@@ -10,16 +11,18 @@ use axum::extract::State;
 use guard::pattern::DomainPattern;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// An order to distrust.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PatternOrder {
     /// A domain, `*.suffix` or a glob.
+    #[schema(value_type = Pattern, required = true)]
     pub pattern: Option<String>,
 }
 
 /// Whether a domain is untrusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DomainTest {
     /// The domain asked about.
@@ -28,12 +31,28 @@ pub struct DomainTest {
     pub is_untrusted: bool,
 }
 
-/// GET /security/untrusted-networks
+/// The patterns of untrusted domains.
+#[utoipa::path(
+    get,
+    path = "/security/untrusted-networks",
+    tag = "untrusted domains",
+    responses((status = 200, description = "The patterns", body = Vec<String>))
+)]
 pub(super) async fn list(State(app): State<Arc<App>>) -> Json<Vec<DomainPattern>> {
     Json(patterns(&app))
 }
 
-/// POST /security/untrusted-networks
+/// Adds a pattern; it survives a restart.
+#[utoipa::path(
+    post,
+    path = "/security/untrusted-networks",
+    tag = "untrusted domains",
+    request_body = PatternOrder,
+    responses(
+        (status = 200, description = "It is there", body = Ordered),
+        (status = 400, description = "Malformed, or there already")
+    )
+)]
 pub(super) async fn add(
     State(app): State<Arc<App>>,
     who: Who,
@@ -49,9 +68,19 @@ pub(super) async fn add(
     Ok(Json(Ordered::with(format!("{pattern} added to untrusted networks"), app.settle().await)))
 }
 
-/// DELETE /security/untrusted-networks/{pattern}
+/// Removes a pattern.
 ///
 /// One of the configuration is removed until the next start, as the predecessor did it, and the answer says so.
+#[utoipa::path(
+    delete,
+    path = "/security/untrusted-networks/{pattern}",
+    tag = "untrusted domains",
+    params(("pattern" = Pattern, Path, description = "The pattern")),
+    responses(
+        (status = 200, description = "It is gone", body = Ordered),
+        (status = 400, description = "Malformed, or not there")
+    )
+)]
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     who: Who,
@@ -82,7 +111,14 @@ pub(super) async fn remove(
     Ok(Json(Ordered::with(format!("{pattern} removed from untrusted networks"), warnings)))
 }
 
-/// GET /security/untrusted-networks/test/{domain}
+/// Whether a domain is untrusted.
+#[utoipa::path(
+    get,
+    path = "/security/untrusted-networks/test/{domain}",
+    tag = "untrusted domains",
+    params(("domain" = String, Path, description = "The domain", min_length = 1)),
+    responses((status = 200, description = "Whether it is", body = DomainTest))
+)]
 pub(super) async fn test(State(app): State<Arc<App>>, Segment(domain): Segment) -> Json<DomainTest> {
     let is_untrusted = patterns(&app).iter().any(|pattern| pattern.matches(domain.as_bytes()));
     Json(DomainTest { domain, is_untrusted })

@@ -1,6 +1,7 @@
 //! Why an address is banned or is not: all that the guard knows of it, for programs and in words.
 
 use super::extract::{Json, Place};
+use super::schema::Address;
 use super::{Error, blocking};
 use crate::app::App;
 use crate::clock;
@@ -11,11 +12,12 @@ use guard::{Allowed, Ban, Target, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 mod words;
 
 /// All that is known of an address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
     /// The address.
@@ -45,7 +47,7 @@ pub struct Why {
 }
 
 /// What an address is to the guard, the strongest that holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// A ban covers it.
@@ -65,7 +67,7 @@ pub enum Standing {
 }
 
 /// A ban, told in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BanAccount {
     /// What is banned.
@@ -73,8 +75,10 @@ pub struct BanAccount {
     /// "sip" or "all" of its packets.
     pub scope: String,
     /// Since when.
+    #[schema(format = DateTime)]
     pub since: String,
     /// Until when; `null` for good.
+    #[schema(format = DateTime)]
     pub until: Option<String>,
     /// How long still (Go duration); `null` for good.
     pub remaining: Option<String>,
@@ -89,8 +93,10 @@ pub struct BanAccount {
     /// Strikes counted.
     pub count: u32,
     /// The first strike.
+    #[schema(format = DateTime)]
     pub first: String,
     /// The last one.
+    #[schema(format = DateTime)]
     pub last: String,
     /// Accounts named, a few.
     pub user_ids: Vec<String>,
@@ -103,16 +109,19 @@ pub struct BanAccount {
 }
 
 /// An allow entry, told in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowAccount {
     /// What is allowed.
     pub target: String,
     /// Since when.
+    #[schema(format = DateTime)]
     pub since: String,
     /// Until when; `null` for good.
+    #[schema(format = DateTime)]
     pub until: Option<String>,
     /// When it last succeeded.
+    #[schema(format = DateTime)]
     pub last_seen: String,
     /// The account; may be empty.
     pub user_id: String,
@@ -123,7 +132,7 @@ pub struct AllowAccount {
 }
 
 /// What one rule has counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleAccount {
     /// The rule.
@@ -137,8 +146,10 @@ pub struct RuleAccount {
     /// Within how long (Go duration).
     pub window: String,
     /// The first.
+    #[schema(format = DateTime)]
     pub first: String,
     /// The last one.
+    #[schema(format = DateTime)]
     pub last: String,
     /// Accounts named, a few.
     pub user_ids: Vec<String>,
@@ -148,7 +159,17 @@ pub struct RuleAccount {
     pub user_agents: Vec<String>,
 }
 
-/// GET /security/why/{ip}
+/// Why an address is banned or is not: all that the guard knows of it.
+#[utoipa::path(
+    get,
+    path = "/security/why/{*ip}",
+    tag = "state",
+    params(("ip" = Address, Path, description = "The address")),
+    responses(
+        (status = 200, description = "What is known", body = Why),
+        (status = 400, description = "Not an address, or a network")
+    )
+)]
 pub(super) async fn why(State(app): State<Arc<App>>, place: Place) -> Result<Json<Why>, Error> {
     let Some(ip) = place.ip else {
         return Err(Error::bad_request(format!(

@@ -6,9 +6,10 @@ use crate::app::App;
 use netfilter::{LATENCY_BOUNDS, Writer, WriterStats};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The kernel's part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FirewallState {
     /// Whether a ban drops packets.
@@ -34,7 +35,7 @@ pub struct FirewallState {
 }
 
 /// One set of the kernel, as the kernel tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetState {
     /// Its name.
@@ -46,7 +47,7 @@ pub struct SetState {
 }
 
 /// What the firewall's writer did since the start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WriterState {
     /// Jobs that wait.
@@ -78,7 +79,7 @@ pub struct WriterState {
 }
 
 /// How long bans took to be in the kernel, in microseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
     /// Bans measured.
@@ -92,7 +93,7 @@ pub struct Latency {
 }
 
 /// One bucket of a histogram; not cumulative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Bucket {
     /// Its upper bound in microseconds; `null` for none.

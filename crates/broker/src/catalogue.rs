@@ -158,7 +158,7 @@ pub struct Entry {
     subcommands: Vec<Subcommand>,
 }
 
-/// One of the things that a command does, chosen by its first arguments.
+/// One of the things that a command does, chosen by an argument.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subcommand {
@@ -177,10 +177,54 @@ pub struct Subcommand {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
-    /// In lower case; with a `*` at the end when it is a prefix.
+    /// In lower case; the whole name or a part of it.
     pub name: String,
+    #[serde(rename = "match")]
+    how: Match,
+    /// Where it is heeded.
+    #[serde(rename = "where")]
+    pub place: Vec<String>,
+    classes: Vec<Class>,
     /// What setting it does.
     pub does: String,
+    /// How well that is known.
+    pub sure: String,
+}
+
+/// A header, a variable or a parameter that holds a secret.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// In lower case; the whole name or a part of it.
+    pub name: String,
+    #[serde(rename = "match")]
+    how: Match,
+    /// In what it stands.
+    #[serde(rename = "where")]
+    pub place: Vec<String>,
+    /// What it holds.
+    pub holds: String,
+}
+
+/// How a name of the catalogue is compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Match {
+    Exact,
+    Prefix,
+    Suffix,
+    Contains,
+}
+
+impl Match {
+    fn fits(self, name: &str, given: &str) -> bool {
+        match self {
+            Match::Exact => given == name,
+            Match::Prefix => given.starts_with(name),
+            Match::Suffix => given.ends_with(name),
+            Match::Contains => given.contains(name),
+        }
+    }
 }
 
 /// What is known of the commands, applications and variables of a kind of switch.
@@ -189,19 +233,41 @@ pub struct Catalogue {
     commands: HashMap<String, Entry>,
     applications: HashMap<String, Entry>,
     variables: Vec<Variable>,
-    secrets: Vec<String>,
+    secrets: Vec<Secret>,
 }
 
 impl Entry {
-    /// The classes with these arguments: the subcommand's when one is named, else the entry's own.
+    /// The classes with these arguments: those of the subcommands that may be meant, else the entry's own, which are those of all its
+    /// subcommands together.
     pub fn classes(&self, arguments: &str) -> Classes {
-        let mut best: Option<&Subcommand> = None;
-        for subcommand in self.subcommands.iter().filter(|subcommand| begins_with(arguments, &subcommand.name)) {
-            if best.is_none_or(|best| best.name.len() < subcommand.name.len()) {
-                best = Some(subcommand);
+        let own = || self.classes.iter().copied().collect();
+        if self.subcommands.is_empty() {
+            return own();
+        }
+        let separator = match self.name.as_str() {
+            "db" | "hash" => '/',
+            "group" => ':',
+            _ => ' ',
+        };
+        let words: Vec<&str> = arguments.split([' ', separator]).filter(|word| !word.is_empty()).collect();
+        let mut best = 0;
+        let mut classes = Vec::new();
+        for place in places(&self.name) {
+            for subcommand in self.subcommands.iter().filter(|sub| named_at(&words, *place, &sub.name)) {
+                let length = subcommand.name.split(' ').count();
+                if length > best {
+                    classes.clear();
+                    best = length;
+                }
+                if length == best {
+                    classes.extend_from_slice(&subcommand.classes);
+                }
             }
         }
-        best.map_or(&self.classes, |subcommand| &subcommand.classes).iter().copied().collect()
+        match classes.is_empty() {
+            true => own(),
+            false => classes.into_iter().collect(),
+        }
     }
 
     /// What it does by its first arguments.
@@ -237,10 +303,6 @@ impl Catalogue {
         struct Secrets {
             secret: Vec<Secret>,
         }
-        #[derive(Deserialize)]
-        struct Secret {
-            name: String,
-        }
         let mut catalogue = Catalogue::default();
         for (name, text) in commands.iter().chain(applications) {
             let file: File = toml::from_str(text).map_err(|error| format!("{name}: {error}"))?;
@@ -254,10 +316,11 @@ impl Catalogue {
                 }
             }
         }
-        let variables: Variables = toml::from_str(variables).map_err(|error| format!("variables: {error}"))?;
+        let variables: Variables =
+            toml::from_str(variables).map_err(|error| format!("variables: {error}"))?;
         let secrets: Secrets = toml::from_str(secrets).map_err(|error| format!("secrets: {error}"))?;
         catalogue.variables = variables.variable;
-        catalogue.secrets = secrets.secret.into_iter().map(|secret| secret.name.to_ascii_lowercase()).collect();
+        catalogue.secrets = secrets.secret;
         Ok(catalogue)
     }
 
@@ -274,14 +337,16 @@ impl Catalogue {
     /// A variable that does more than hold a value.
     pub fn variable(&self, name: &str) -> Option<&Variable> {
         let name = name.to_ascii_lowercase();
-        self.variables.iter().find(|variable| matches(&variable.name, &name))
+        self.variables.iter().find(|variable| variable.how.fits(&variable.name, &name))
     }
 
     /// Whether a header or a variable holds a secret.
     pub fn is_secret(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         let bare = name.strip_prefix("variable_").unwrap_or(&name);
-        self.secrets.iter().any(|secret| matches(secret, &name) || matches(secret, bare))
+        self.secrets
+            .iter()
+            .any(|secret| secret.how.fits(&secret.name, &name) || secret.how.fits(&secret.name, bare))
     }
 
     /// All commands, by name.
@@ -299,18 +364,31 @@ impl Catalogue {
     }
 }
 
-/// A name, or a prefix or suffix with a `*`.
-fn matches(pattern: &str, name: &str) -> bool {
-    match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
-        (Some(prefix), Some(_)) => name.contains(prefix.trim_start_matches('*')),
-        (Some(prefix), None) => name.starts_with(prefix),
-        (None, Some(suffix)) => name.ends_with(suffix),
-        (None, None) => pattern == name,
+impl Variable {
+    /// What setting it amounts to.
+    pub fn classes(&self) -> Classes {
+        self.classes.iter().copied().collect()
     }
 }
 
-/// Whether the first words of `arguments` are those of `name`, in whatever case.
-fn begins_with(arguments: &str, name: &str) -> bool {
-    let mut words = arguments.split(' ').filter(|word| !word.is_empty());
-    name.split(' ').all(|wanted| words.next().is_some_and(|word| word.eq_ignore_ascii_case(wanted)))
+/// Where the name of a subcommand may stand among the words of a command, from 0.
+fn places(command: &str) -> &'static [usize] {
+    match command {
+        // "conference list" and "conference NAME list".
+        "conference" | "avmd" => &[0, 1],
+        "nibblebill" | "uuid_record" | "uuid_displace" => &[1],
+        _ => &[0],
+    }
+}
+
+/// Whether the words hold the name at this place; a name of several words has its further ones anywhere behind it.
+fn named_at(words: &[&str], place: usize, name: &str) -> bool {
+    let mut wanted = name.split(' ');
+    let is =
+        |word: &str, wanted: Option<&str>| wanted.is_some_and(|wanted| word.eq_ignore_ascii_case(wanted));
+    if !words.get(place).is_some_and(|word| is(word, wanted.next())) {
+        return false;
+    }
+    let mut rest = words[place + 1..].iter();
+    wanted.all(|wanted| rest.any(|word| is(word, Some(wanted))))
 }

@@ -38,11 +38,11 @@ pub fn judge(
             return Decision { allowed: false, why, refused: Some(deed.clone()), steps };
         }
     }
-    // The first deed is a thing of its own: a command that only sets a variable still is a command.
-    match steps.first() {
-        Some((_, Says::Allowed(rule))) => {
-            Decision { allowed: true, why: rule.clone(), refused: None, steps }
-        }
-        _ => Decision { allowed: false, why: "it does nothing that can be judged".into(), refused: None, steps },
-    }
+    // Every command and application is allowed or refused by itself, so that one that is allowed is there unless nothing is.
+    let rule = steps.iter().find_map(|(_, says)| match says {
+        Says::Allowed(rule) => Some(rule.clone()),
+        _ => None,
+    });
+    let why = rule.clone().unwrap_or_else(|| "it does nothing that can be judged".into());
+    Decision { allowed: rule.is_some(), why, refused: None, steps }
 }

@@ -161,7 +161,9 @@ impl Pattern {
     pub fn denies(&self, deed: &Deed, who: &Who<'_>) -> bool {
         let Some(arguments) = self.about(deed) else { return false };
         // The switch may split quoted text otherwise than at its blanks.
-        if !self.words.is_empty() && !arguments.chars().all(|character| character == ' ' || !is_special(character)) {
+        if !self.words.is_empty()
+            && !arguments.chars().all(|character| character == ' ' || !is_special(character))
+        {
             return true;
         }
         let mut given = arguments.split(' ').filter(|word| !word.is_empty());
@@ -285,7 +287,23 @@ fn is_plain(word: &str) -> bool {
 fn is_special(character: char) -> bool {
     matches!(
         character,
-        ',' | '|' | ';' | '\'' | '"' | '`' | '\\' | '{' | '}' | '[' | ']' | '<' | '>' | '(' | ')' | '$' | '&' | '^'
+        ',' | '|'
+            | ';'
+            | '\''
+            | '"'
+            | '`'
+            | '\\'
+            | '{'
+            | '}'
+            | '['
+            | ']'
+            | '<'
+            | '>'
+            | '('
+            | ')'
+            | '$'
+            | '&'
+            | '^'
     )
 }
 

@@ -4,7 +4,7 @@
 //! both, and a command of a further class wants that class allowed too. Whoever wants a command that the catalogue does not know names
 //! it without a glob.
 
-use crate::catalogue::{Catalogue, Class, Classes};
+use crate::catalogue::{Catalogue, Class, Classes, Variable};
 use crate::deed::Deed;
 use crate::pattern::{BadPattern, Pattern, Who};
 
@@ -96,9 +96,14 @@ impl Policy {
             Deed::Set { name, .. } if catalogue.variable(name).is_none() => {
                 return Says::Goes("a variable that only holds a value");
             }
-            Deed::Read { name } if !catalogue.is_secret(name) => return Says::Goes("a variable that is no secret"),
+            Deed::Read { name } if !catalogue.is_secret(name) => {
+                return Says::Goes("a variable that is no secret");
+            }
             _ => {}
         }
+        // What it runs has been judged, or it would be undecidable: the class says more only where it is the only one.
+        let others: Classes = classes.iter().filter(|class| *class != Class::RunsCommands).collect();
+        let classes = if others.is_empty() { classes } else { others };
         let allowed: Classes = self.allow.iter().filter_map(|rule| rule.pattern.class()).collect();
         if !classes.is_empty() && classes.within(allowed) {
             return Says::Allowed(words(classes));
@@ -118,8 +123,7 @@ fn classes(deed: &Deed, catalogue: &Catalogue) -> Option<Classes> {
         Deed::Application { name, arguments } => {
             catalogue.application(name).map(|entry| entry.classes(arguments))
         }
-        Deed::Set { name, .. } if catalogue.variable(name).is_some() => Some(one(Class::Dangerous)),
-        Deed::Set { .. } => Some(Classes::default()),
+        Deed::Set { name, .. } => Some(catalogue.variable(name).map(Variable::classes).unwrap_or_default()),
         Deed::Read { name } if catalogue.is_secret(name) => Some(one(Class::ReadSecret)),
         Deed::Read { .. } => Some(one(Class::Read)),
         Deed::Undecidable { .. } => None,

@@ -20,7 +20,7 @@ pub const ROLES: [Role; 5] = [
     Role {
         name: "monitor",
         purpose: "Looks at the state of the switch and changes nothing.",
-        allow: &["@read"],
+        allow: &["@read", "bgapi"],
         deny: &["@read-secret"],
     },
     Role {
@@ -39,7 +39,9 @@ pub const ROLES: [Role; 5] = [
             "uuid_exists {own}",
             "uuid_bridge {own} {own} $",
             "originate user/{user}@{domain} $",
+            "$origination_caller_id_number {user} $",
             "&park $",
+            "bgapi",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
     },
@@ -55,13 +57,14 @@ pub const ROLES: [Role; 5] = [
             "uuid_exists",
             "show channels",
             "show calls",
+            "bgapi",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
     },
     Role {
         name: "operator",
         purpose: "Runs the switch from day to day.",
-        allow: &["@read", "@call-control", "@media", "@registration", "@originate", "originate *"],
+        allow: &["@read", "@call-control", "@media", "@registration", "@originate", "originate *", "bgapi"],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
     },
     Role {

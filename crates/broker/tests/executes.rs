@@ -55,7 +55,8 @@ impl Switch {
             }
             "uuid_transfer" => {
                 for words in splits(rest) {
-                    let words: Vec<&String> = words.iter().skip(1).filter(|word| !word.starts_with('-')).collect();
+                    let words: Vec<&String> =
+                        words.iter().skip(1).filter(|word| !word.starts_with('-')).collect();
                     if words.get(1).is_some_and(|dialplan| dialplan.eq_ignore_ascii_case("inline")) {
                         self.inline(words[0]);
                     }
@@ -125,7 +126,10 @@ impl Switch {
             Some(_) => {
                 let all = words[1..].join(" ");
                 let (app, args) = all[1..].split_once('(').unwrap_or((&all[1..], ""));
-                self.app(app.split(' ').next().unwrap(), args.rsplit_once(')').map_or(args, |(args, _)| args));
+                self.app(
+                    app.split(' ').next().unwrap(),
+                    args.rsplit_once(')').map_or(args, |(args, _)| args),
+                );
             }
             None if words.get(2).is_some_and(|word| word.eq_ignore_ascii_case("inline")) => self.inline(to),
             None => _ = self.ran.insert(format!("->extension {to}")),
@@ -222,17 +226,77 @@ fn splits(text: &str) -> Vec<Vec<String>> {
 }
 
 const PIECES: &[&str] = &[
-    "status", "show calls", "system id", "system", "lua x", "bgapi ", "BGAPI ", "expand ", "eval ", "xml_wrap ",
-    "sched_api +1 none ", "originate ", "uuid_broadcast ", "uuid_transfer ", "uuid_setvar ", "uuid_kill ", OWN, OTHER,
-    "user/1000@pbx.example", "user/1001@pbx.example", "sofia/gateway/x/900", "loopback/900", "&park", "&park()",
-    "&echo", "&system(id)", "&bridge(", "${", "$${", "}", "(", ")", "{", "[", "]", "<", ">", "'", "\"", "\\", ",", "|",
-    ":_:", "::", ":", ";", "^^:", "=", "system::id", "system:id", " inline", "m:|:", "-both ", "execute_on_answer=",
-    "execute_on_answer ", "api_hangup_hook=", "api_hangup_hook ", "nolocal:", "x=y", "x", "hostname", " ", " ", " ", " ",
+    "status",
+    "show calls",
+    "system id",
+    "system",
+    "lua x",
+    "bgapi ",
+    "BGAPI ",
+    "expand ",
+    "eval ",
+    "xml_wrap ",
+    "sched_api +1 none ",
+    "originate ",
+    "uuid_broadcast ",
+    "uuid_transfer ",
+    "uuid_setvar ",
+    "uuid_kill ",
+    OWN,
+    OTHER,
+    "user/1000@pbx.example",
+    "user/1001@pbx.example",
+    "sofia/gateway/x/900",
+    "loopback/900",
+    "&park",
+    "&park()",
+    "&echo",
+    "&system(id)",
+    "&bridge(",
+    "${",
+    "$${",
+    "}",
+    "(",
+    ")",
+    "{",
+    "[",
+    "]",
+    "<",
+    ">",
+    "'",
+    "\"",
+    "\\",
+    ",",
+    "|",
+    ":_:",
+    "::",
+    ":",
+    ";",
+    "^^:",
+    "=",
+    "system::id",
+    "system:id",
+    " inline",
+    "m:|:",
+    "-both ",
+    "execute_on_answer=",
+    "execute_on_answer ",
+    "api_hangup_hook=",
+    "api_hangup_hook ",
+    "nolocal:",
+    "x=y",
+    "x",
+    "hostname",
+    " ",
+    " ",
+    " ",
+    " ",
 ];
 
 /// The rest of a command that begins as an allowed one does: random ones alone would nearly all be refused.
 fn command() -> impl Strategy<Value = String> {
-    let pieces = prop::collection::vec(prop::sample::select(PIECES), 0..10).prop_map(|pieces| pieces.concat());
+    let pieces =
+        prop::collection::vec(prop::sample::select(PIECES), 0..10).prop_map(|pieces| pieces.concat());
     let begin = prop::sample::select(vec![
         String::new(),
         format!("uuid_kill {OWN} "),

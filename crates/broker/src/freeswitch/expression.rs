@@ -1,7 +1,7 @@
 //! `${...}` and `$${...}`, wherever they stand: a variable is read, or a command is run.
 //!
-//! `${name}`, `${name[2]}`, `${name:0:3}` read a variable; `${command(arguments)}` runs a command. Everything else, a name that is made of
-//! another expression among it, has more than one reading.
+//! `${name}`, `${name[2]}`, `${name:0:3}` read a variable; `${command(arguments)}` and `${command arguments}` run a command. Everything
+//! else, a name that is made of another expression among it, has more than one reading. A backslash before it protects nothing.
 
 use super::Unfolding;
 use crate::deed::Deed;
@@ -28,7 +28,16 @@ impl Unfolding<'_> {
 
     /// What stands between the braces.
     fn expression(&mut self, inside: &str) {
-        let Some((name, arguments)) = inside.split_once('(') else { return self.reading(inside) };
+        let (bracket, blank) = (inside.find('('), inside.find(' '));
+        let Some(bracket) = bracket.filter(|bracket| {
+            blank.is_none_or(|blank| blank > *bracket || inside[blank..*bracket].trim().is_empty())
+        }) else {
+            return match blank {
+                Some(_) => self.line(inside),
+                None => self.reading(inside),
+            };
+        };
+        let (name, arguments) = (&inside[..bracket], &inside[bracket + 1..]);
         let Some(arguments) = arguments.trim_end_matches(' ').strip_suffix(')') else {
             return self.undecidable(inside, "an expression with a bracket that does not end it");
         };

@@ -15,11 +15,20 @@ impl Unfolding<'_> {
         }
         self.deeds.push(Deed::Command { name: name.into(), arguments: arguments.into() });
         match name {
-            "bgapi" | "xml_wrap" => self.line(arguments),
-            "expand" => self.line(without_channel(arguments)),
+            "bgapi" | "expand" | "kz_expand" => self.line(without_channel(arguments)),
+            "xml_wrap" => match first(arguments).eq_ignore_ascii_case("encoded") {
+                true => self.line(after(arguments, 1)),
+                false => self.line(arguments),
+            },
             // Expanded and shown; the expressions are judged by themselves.
-            "eval" => {}
-            "sched_api" => self.line(after(arguments, 2)),
+            "eval" | "kz_eval" | "first-of" => {}
+            // "show status NAME" runs NAME.
+            "show" if first(arguments).to_ascii_lowercase().starts_with("status") => {
+                self.undecidable(arguments, "\"show status\" runs another command");
+            }
+            // The directory's dial string is expanded, not these arguments.
+            "group_call" => {}
+            "sched_api" => self.line(after(arguments, 2).trim_end_matches('&')),
             "alias" => match first(arguments) {
                 "add" | "stickyadd" => self.line(after(arguments, 2)),
                 _ => {}
@@ -30,7 +39,9 @@ impl Unfolding<'_> {
                 let leg = usize::from(words.get(1).is_some_and(|word| word.starts_with('-')));
                 walk.transfer(words.get(1 + leg..).unwrap_or_default());
             }),
-            "sched_transfer" => self.structured(arguments, |walk, words| walk.transfer(words.get(2..).unwrap_or_default())),
+            "sched_transfer" => {
+                self.structured(arguments, |walk, words| walk.transfer(words.get(2..).unwrap_or_default()));
+            }
             "uuid_dual_transfer" => self.structured(arguments, |walk, words| {
                 for end in words.iter().skip(1) {
                     walk.transfer(&end.split('/').collect::<Vec<_>>());
@@ -53,7 +64,9 @@ impl Unfolding<'_> {
             }),
             "conference" => self.conference(arguments),
             "callcenter_config" => self.structured(arguments, |walk, words| {
-                let is = |at: usize, word: &str| words.get(at).is_some_and(|given| given.eq_ignore_ascii_case(word));
+                let is = |at: usize, word: &str| {
+                    words.get(at).is_some_and(|given| given.eq_ignore_ascii_case(word))
+                };
                 if is(0, "agent") && is(1, "set") && is(2, "contact") {
                     walk.dial_string(words.get(4).copied().unwrap_or_default());
                 }
@@ -63,7 +76,28 @@ impl Unfolding<'_> {
                     walk.dial_string(words.get(2).copied().unwrap_or_default());
                 }
             }),
+            "fifo_add_outbound" => self.structured(arguments, |walk, words| {
+                walk.dial_string(words.get(1).copied().unwrap_or_default());
+            }),
+            // The last argument is variables in an encoding of their own.
+            "uuid_record" => {
+                if after(arguments, 4).is_empty() {
+                    return self.media(arguments);
+                }
+                self.undecidable(arguments, "variables in an encoding of their own");
+            }
+            "group" => {
+                if arguments.to_ascii_lowercase().starts_with("insert") {
+                    self.undecidable(arguments, "a dial string that is stored");
+                }
+            }
+            "uuid_limit" => {
+                self.structured(arguments, |walk, words| walk.transfer(words.get(5..).unwrap_or_default()));
+            }
+            // What they run is theirs: their class says it.
+            _ if OPAQUE.contains(&name) => {}
             _ => {
+                self.media(arguments);
                 if self.catalogue.command(name).is_some_and(|entry| !entry.runs.is_empty()) {
                     self.undecidable(name, "runs others in a way that is not followed");
                 }
@@ -78,15 +112,18 @@ impl Unfolding<'_> {
         }
         self.deeds.push(Deed::Application { name: name.into(), arguments: arguments.into() });
         match name {
-            "set" | "set_global" | "export" | "bridge_export" | "set_profile_var" => match arguments.split_once('=') {
-                Some((name, value)) => self.set(name, value),
-                None => self.set(arguments, ""),
-            },
+            "set" | "set_global" | "export" | "bridge_export" | "set_profile_var" => {
+                match arguments.split_once('=') {
+                    Some((name, value)) => self.set(name, value),
+                    None => self.set(arguments, ""),
+                }
+            }
             "multiset" => match arguments.contains("^^") {
                 true => self.undecidable(arguments, "variables with another separator"),
                 false => self.assignments(arguments, ' '),
             },
             "eval" => {}
+            _ if arguments.starts_with('%') => self.undecidable(arguments, "variables before the argument"),
             // The deed itself names extension, dialplan and context.
             "transfer" | "execute_extension" => self.structured(arguments, |walk, words| {
                 let leg = usize::from(words.first().is_some_and(|word| word.starts_with('-')));
@@ -94,7 +131,18 @@ impl Unfolding<'_> {
             }),
             "att_xfer" => self.dial_string(arguments),
             "bind_meta_app" => self.application_text(after(arguments, 3)),
+            "playback" => self.media(arguments),
+            "sched_transfer" => {
+                self.structured(arguments, |walk, words| walk.transfer(words.get(1..).unwrap_or_default()));
+            }
+            "conference" => {
+                if arguments.to_ascii_lowercase().starts_with("bridge:") {
+                    self.undecidable(arguments, "a conference that dials");
+                }
+            }
+            _ if OPAQUE.contains(&name) => {}
             _ => {
+                self.media(arguments);
                 if self.catalogue.application(name).is_some_and(|entry| !entry.runs.is_empty()) {
                     self.undecidable(name, "runs others in a way that is not followed");
                 }
@@ -114,12 +162,22 @@ impl Unfolding<'_> {
 
     fn conference(&mut self, arguments: &str) {
         let action = after(arguments, 1);
-        match first(action).to_ascii_lowercase().as_str() {
-            "dial" | "bgdial" => self.structured(after(action, 1), |walk, words| {
-                walk.dial_string(words.first().copied().unwrap_or_default());
-            }),
-            "transfer" | "list" | "" => {}
-            _ => {}
+        self.media(arguments);
+        // "conference dial ..." has no name before it when there is no conference called "dial".
+        for dial in [arguments, action] {
+            if matches!(first(dial).to_ascii_lowercase().as_str(), "dial" | "bgdial") {
+                self.structured(after(dial, 1), |walk, words| {
+                    walk.dial_string(words.first().copied().unwrap_or_default());
+                });
+            }
+        }
+    }
+
+    /// A path is a file, or a scheme that may run a program.
+    fn media(&mut self, text: &str) {
+        let text = text.to_ascii_lowercase();
+        if ["shell_stream:", "tts_commandline"].iter().any(|scheme| text.contains(scheme)) {
+            self.undecidable(&text, "a path that runs a program");
         }
     }
 
@@ -130,19 +188,10 @@ impl Unfolding<'_> {
             Some((name, arguments)) => {
                 self.application(name.split('!').next().unwrap_or_default(), arguments);
             }
-            None if has_expression(what) => self.undecidable(what, "what is played is made of something else"),
-            None => self.application("playback", what),
-        }
-    }
-
-    /// An extension, its dialplan and context; only an inline dialplan says here what it runs.
-    fn transfer(&mut self, words: &[&str]) {
-        match words.get(1) {
-            Some(dialplan) if has_expression(dialplan) => {
-                self.undecidable(dialplan, "a dialplan that is made of something else");
+            None if has_expression(what) => {
+                self.undecidable(what, "what is played is made of something else");
             }
-            Some(dialplan) if dialplan.eq_ignore_ascii_case("inline") => self.inline(words[0]),
-            _ => {}
+            None => self.application("playback", what),
         }
     }
 
@@ -157,6 +206,34 @@ impl Unfolding<'_> {
         }
     }
 }
+
+/// Run programs, scripts or the commands of another machine: a policy allows them by name or class, or not at all.
+const OPAQUE: &[&str] = &[
+    "system",
+    "bgsystem",
+    "bg_system",
+    "spawn",
+    "bg_spawn",
+    "spawn_stream",
+    "lua",
+    "luarun",
+    "jsrun",
+    "jsapi",
+    "javascript",
+    "python",
+    "pyrun",
+    "perl",
+    "perlrun",
+    "java",
+    "managed",
+    "managedrun",
+    "basic",
+    "esl",
+    "socket",
+    "httapi",
+    "erlang",
+    "rayo",
+];
 
 /// The first word.
 fn first(text: &str) -> &str {

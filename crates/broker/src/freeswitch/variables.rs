@@ -27,7 +27,9 @@ impl Unfolding<'_> {
         }
         if bare.starts_with("execute_on_") || bare.starts_with("verto_execute_on_") {
             self.application_text(value);
-        } else if bare.starts_with("api_on_") || matches!(bare.as_str(), "api_hangup_hook" | "api_reporting_hook") {
+        } else if bare.starts_with("api_on_")
+            || matches!(bare.as_str(), "api_hangup_hook" | "api_reporting_hook")
+        {
             self.line(value);
         }
     }

@@ -1,4 +1,0 @@
-const COMMANDS: &[(&str, &str)] = &[];
-const APPLICATIONS: &[(&str, &str)] = &[];
-const VARIABLES: &str = "variable = []";
-const SECRETS: &str = "secret = []";

@@ -1,5 +1,7 @@
 //! A table of commands and callers with the expected decision: `decisions.txt`.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use broker::{Catalogue, Line, Pattern, Policy, judge};
 use broker::{freeswitch, roles};
 

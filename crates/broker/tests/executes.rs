@@ -4,6 +4,8 @@
 //! quotes, escapes, expansion, nested commands, applications. It is generous where FreeSWITCH may be read in two ways: it runs both. Random
 //! commands from the pieces that attacks are made of are judged, and what is allowed is run in the model.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use broker::{Line, Policy, freeswitch, judge};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -315,7 +317,7 @@ fn command() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { ..ProptestConfig::with_cases(20_000) })]
 
     #[test]
     fn nothing_runs_that_no_rule_allows(text in command()) {

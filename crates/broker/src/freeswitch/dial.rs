@@ -1,0 +1,87 @@
+//! Dial strings: each destination is an `originate` of its own, with the variables before it.
+
+use super::Unfolding;
+use super::expression::has_expression;
+use crate::deed::Deed;
+
+impl Unfolding<'_> {
+    /// Every destination of a dial string.
+    pub(super) fn dial_string(&mut self, text: &str) {
+        let Some(text) = self.variable_blocks(text) else { return };
+        // Enterprise originate, in sequence, at the same time.
+        for group in text.split(":_:") {
+            for leg in group.split([',', '|']) {
+                let Some(leg) = self.variable_blocks(leg) else { return };
+                self.leg(leg.trim_matches(' '));
+            }
+        }
+    }
+
+    fn leg(&mut self, leg: &str) {
+        if leg.is_empty() {
+            return self.undecidable(leg, "a dial string without a destination");
+        }
+        if has_expression(leg)
+            || leg.contains(['{', '}', '[', ']', '<', '>', '\'', '"', '\\', '(', ')', '&', ' '])
+        {
+            return self.undecidable(leg, "a destination that is made of something else");
+        }
+        let lower = leg.to_ascii_lowercase();
+        if let Some(inside) = lower.strip_prefix("loopback/") {
+            let dialplan = inside.split('/').nth(2).unwrap_or("xml");
+            if inside.starts_with("app=") || dialplan != "xml" {
+                return self.undecidable(leg, "a loopback that runs applications");
+            }
+        }
+        self.deeds.push(Deed::Command { name: "originate".into(), arguments: leg.to_owned() });
+    }
+
+    /// What an originated call is put through to: `&app(args)`, or an extension with dialplan and context.
+    pub(super) fn destination(&mut self, words: &[&str]) {
+        let Some(first) = words.first() else { return };
+        if let Some(application) = first.strip_prefix('&') {
+            match application.split_once('(') {
+                None => self.application(application, ""),
+                // The first bracket ends it, and a blank ends the word: the switch drops what follows.
+                Some((name, rest)) => match rest.strip_suffix(')').filter(|rest| !rest.contains(')')) {
+                    Some(arguments) => self.application(name, arguments),
+                    None => self
+                        .undecidable(first, "an application whose bracket is not closed, or not at the end"),
+                },
+            }
+            return self.transfer(words);
+        }
+        if !words.get(1).is_some_and(|dialplan| dialplan.eq_ignore_ascii_case("inline")) {
+            let arguments = words.iter().take(3).copied().collect::<Vec<_>>().join(" ");
+            self.deeds.push(Deed::Application { name: "transfer".into(), arguments });
+        }
+        self.transfer(words);
+    }
+
+    /// An extension, its dialplan and context; only an inline dialplan says here what it runs. The dialplan's name is a language of its
+    /// own ("a,b:c", and it is expanded), so only the plain ones are taken.
+    pub(super) fn transfer(&mut self, words: &[&str]) {
+        match words.get(1) {
+            Some(dialplan) if dialplan.eq_ignore_ascii_case("inline") => self.inline(words[0]),
+            Some(dialplan) if !dialplan.eq_ignore_ascii_case("xml") => {
+                self.undecidable(dialplan, "a dialplan other than XML and inline");
+            }
+            _ => {}
+        }
+    }
+
+    /// An inline dialplan: "app:args,app:args".
+    pub(super) fn inline(&mut self, text: &str) {
+        if text.contains(['\'', '"', '\\', '^', '{', '[', '(']) {
+            return self
+                .undecidable(text, "an inline dialplan with quotes, escapes, brackets or another separator");
+        }
+        if let Some(mode) = text.strip_prefix("m:") {
+            return self.undecidable(mode, "an inline dialplan with a separator of its own");
+        }
+        for item in text.split(',') {
+            let (name, arguments) = item.split_once(':').unwrap_or((item, ""));
+            self.application(name, arguments);
+        }
+    }
+}

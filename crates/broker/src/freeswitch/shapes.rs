@@ -1,0 +1,254 @@
+//! Where in the arguments of a command or an application others stand.
+//!
+//! What the catalogue says runs others and what has no shape here is undecidable: a new command is refused until somebody has looked
+//! at it.
+
+use super::Unfolding;
+use super::expression::has_expression;
+use crate::deed::Deed;
+
+impl Unfolding<'_> {
+    /// A command, its name in lower case.
+    pub(super) fn command_shape(&mut self, name: &str, arguments: &str) {
+        if name == "originate" {
+            return self.originate(arguments);
+        }
+        self.deeds.push(Deed::Command { name: name.into(), arguments: arguments.into() });
+        match name {
+            "bgapi" | "expand" | "kz_expand" => self.line(without_channel(arguments)),
+            "xml_wrap" => match first(arguments).eq_ignore_ascii_case("encoded") {
+                true => self.line(after(arguments, 1)),
+                false => self.line(arguments),
+            },
+            // Expanded and shown; the expressions are judged by themselves.
+            "eval" | "kz_eval" | "first-of" => {}
+            // "show status NAME" runs NAME.
+            "show" if first(arguments).to_ascii_lowercase().starts_with("status") => {
+                self.undecidable(arguments, "\"show status\" runs another command");
+            }
+            // The directory's dial string is expanded, not these arguments.
+            "group_call" => {}
+            "sched_api" => self.line(after(arguments, 2).trim_end_matches('&')),
+            "alias" => match first(arguments) {
+                "add" | "stickyadd" => self.line(after(arguments, 2)),
+                _ => {}
+            },
+            "uuid_broadcast" => self.structured(arguments, |walk, words| walk.broadcast(words.get(1))),
+            "sched_broadcast" => self.structured(arguments, |walk, words| walk.broadcast(words.get(2))),
+            "uuid_transfer" => self.structured(arguments, |walk, words| {
+                let leg = usize::from(words.get(1).is_some_and(|word| word.starts_with('-')));
+                walk.transfer(words.get(1 + leg..).unwrap_or_default());
+            }),
+            "sched_transfer" => {
+                self.structured(arguments, |walk, words| walk.transfer(words.get(2..).unwrap_or_default()));
+            }
+            "uuid_dual_transfer" => self.structured(arguments, |walk, words| {
+                for end in words.iter().skip(1) {
+                    walk.transfer(&end.split('/').collect::<Vec<_>>());
+                }
+            }),
+            "uuid_setvar" => self.structured(arguments, |walk, words| {
+                if let Some(name) = words.get(1) {
+                    walk.set(name, after(arguments, 2));
+                }
+            }),
+            "uuid_setvar_multi" => self.assignments(after(arguments, 1), ';'),
+            "global_setvar" => match arguments.split_once('=') {
+                Some((name, value)) => self.set(name, value),
+                None => self.set(arguments, ""),
+            },
+            "tone_detect" => self.structured(arguments, |walk, words| {
+                if let Some(application) = words.get(5) {
+                    walk.application(application, words.get(6).copied().unwrap_or_default());
+                }
+            }),
+            "conference" => self.conference(arguments),
+            "callcenter_config" => self.structured(arguments, |walk, words| {
+                let is = |at: usize, word: &str| {
+                    words.get(at).is_some_and(|given| given.eq_ignore_ascii_case(word))
+                };
+                if is(0, "agent") && is(1, "set") && is(2, "contact") {
+                    walk.dial_string(words.get(4).copied().unwrap_or_default());
+                }
+            }),
+            "fifo_member" => self.structured(arguments, |walk, words| {
+                if words.first().is_some_and(|word| word.eq_ignore_ascii_case("add")) {
+                    walk.dial_string(words.get(2).copied().unwrap_or_default());
+                }
+            }),
+            "fifo_add_outbound" => self.structured(arguments, |walk, words| {
+                walk.dial_string(words.get(1).copied().unwrap_or_default());
+            }),
+            // The last argument is variables in an encoding of their own.
+            "uuid_record" => {
+                if after(arguments, 4).is_empty() {
+                    return self.media(arguments);
+                }
+                self.undecidable(arguments, "variables in an encoding of their own");
+            }
+            "group" => {
+                if arguments.to_ascii_lowercase().starts_with("insert") {
+                    self.undecidable(arguments, "a dial string that is stored");
+                }
+            }
+            "uuid_limit" => {
+                self.structured(arguments, |walk, words| walk.transfer(words.get(5..).unwrap_or_default()));
+            }
+            // What they run is theirs: their class says it.
+            _ if OPAQUE.contains(&name) => {}
+            _ => {
+                self.media(arguments);
+                if self.catalogue.command(name).is_some_and(|entry| !entry.runs.is_empty()) {
+                    self.undecidable(name, "runs others in a way that is not followed");
+                }
+            }
+        }
+    }
+
+    /// An application, its name in lower case.
+    pub(super) fn application_shape(&mut self, name: &str, arguments: &str) {
+        if name == "bridge" {
+            return self.dial_string(arguments);
+        }
+        self.deeds.push(Deed::Application { name: name.into(), arguments: arguments.into() });
+        match name {
+            "set" | "set_global" | "export" | "bridge_export" | "set_profile_var" => {
+                match arguments.split_once('=') {
+                    Some((name, value)) => self.set(name, value),
+                    None => self.set(arguments, ""),
+                }
+            }
+            "multiset" => match arguments.contains("^^") {
+                true => self.undecidable(arguments, "variables with another separator"),
+                false => self.assignments(arguments, ' '),
+            },
+            "eval" => {}
+            _ if arguments.starts_with('%') => self.undecidable(arguments, "variables before the argument"),
+            // The deed itself names extension, dialplan and context.
+            "transfer" | "execute_extension" => self.structured(arguments, |walk, words| {
+                let leg = usize::from(words.first().is_some_and(|word| word.starts_with('-')));
+                walk.transfer(words.get(leg..).unwrap_or_default());
+            }),
+            "att_xfer" => self.dial_string(arguments),
+            "bind_meta_app" => self.application_text(after(arguments, 3)),
+            "playback" => self.media(arguments),
+            "sched_transfer" => {
+                self.structured(arguments, |walk, words| walk.transfer(words.get(1..).unwrap_or_default()));
+            }
+            "conference" => {
+                if arguments.to_ascii_lowercase().starts_with("bridge:") {
+                    self.undecidable(arguments, "a conference that dials");
+                }
+            }
+            _ if OPAQUE.contains(&name) => {}
+            _ => {
+                self.media(arguments);
+                if self.catalogue.application(name).is_some_and(|entry| !entry.runs.is_empty()) {
+                    self.undecidable(name, "runs others in a way that is not followed");
+                }
+            }
+        }
+    }
+
+    fn originate(&mut self, arguments: &str) {
+        if arguments.is_empty() {
+            return self.deeds.push(Deed::Command { name: "originate".into(), arguments: String::new() });
+        }
+        self.structured(arguments, |walk, words| {
+            walk.dial_string(words[0]);
+            walk.destination(&words[1..]);
+        });
+    }
+
+    fn conference(&mut self, arguments: &str) {
+        let action = after(arguments, 1);
+        self.media(arguments);
+        // "conference dial ..." has no name before it when there is no conference called "dial".
+        for dial in [arguments, action] {
+            if matches!(first(dial).to_ascii_lowercase().as_str(), "dial" | "bgdial") {
+                self.structured(after(dial, 1), |walk, words| {
+                    walk.dial_string(words.first().copied().unwrap_or_default());
+                });
+            }
+        }
+    }
+
+    /// A path is a file, or a scheme that may run a program.
+    fn media(&mut self, text: &str) {
+        let text = text.to_ascii_lowercase();
+        if ["shell_stream:", "tts_commandline"].iter().any(|scheme| text.contains(scheme)) {
+            self.undecidable(&text, "a path that runs a program");
+        }
+    }
+
+    /// "app::args", "app!cause::args", or a file to be played.
+    fn broadcast(&mut self, what: Option<&&str>) {
+        let Some(what) = what else { return };
+        match what.split_once("::") {
+            Some((name, arguments)) => {
+                self.application(name.split('!').next().unwrap_or_default(), arguments);
+            }
+            None if has_expression(what) => {
+                self.undecidable(what, "what is played is made of something else");
+            }
+            None => self.application("playback", what),
+        }
+    }
+
+    /// Arguments whose places matter. Quotes and escapes move them, so with those nobody can say.
+    fn structured(&mut self, arguments: &str, look: impl FnOnce(&mut Self, &[&str])) {
+        if arguments.contains(['\'', '"', '\\']) {
+            return self.undecidable(arguments, "quotes or escapes where the place of an argument matters");
+        }
+        let words: Vec<&str> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
+        if !words.is_empty() {
+            look(self, &words);
+        }
+    }
+}
+
+/// Run programs, scripts or the commands of another machine: a policy allows them by name or class, or not at all.
+const OPAQUE: &[&str] = &[
+    "system",
+    "bgsystem",
+    "bg_system",
+    "spawn",
+    "bg_spawn",
+    "spawn_stream",
+    "lua",
+    "luarun",
+    "jsrun",
+    "jsapi",
+    "javascript",
+    "python",
+    "pyrun",
+    "perl",
+    "perlrun",
+    "java",
+    "managed",
+    "managedrun",
+    "basic",
+    "esl",
+    "socket",
+    "httapi",
+    "erlang",
+    "rayo",
+];
+
+/// The first word.
+fn first(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
+}
+
+/// What stands after the first `words` words.
+fn after(text: &str, words: usize) -> &str {
+    (0..words).fold(text, |text, _| text.split_once(' ').map_or("", |(_, rest)| rest.trim_start_matches(' ')))
+}
+
+/// Without the "uuid:NAME " that says in whose name something is expanded.
+fn without_channel(text: &str) -> &str {
+    match first(text).to_ascii_lowercase().starts_with("uuid:") {
+        true => after(text, 1),
+        false => text,
+    }
+}

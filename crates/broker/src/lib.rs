@@ -1,0 +1,23 @@
+//! Who may run which command of a voice switch.
+//!
+//! A command comes in as one [`Line`]. A module for the kind of switch ([`freeswitch`]) unfolds it into all the [`Deed`]s that it
+//! would do, nested ones included; the [`Policy`] of the caller is asked for each, and the [`Decision`] says which rule allowed or
+//! refused, and why. What cannot be decided is refused. Nothing here does I/O or reads a clock, and nothing knows of bans.
+//!
+//! Start with [`judge()`].
+
+pub mod catalogue;
+pub mod deed;
+pub mod freeswitch;
+pub mod judge;
+pub mod line;
+pub mod pattern;
+pub mod policy;
+pub mod roles;
+
+pub use catalogue::{Catalogue, Class, Classes};
+pub use deed::{Deed, Deeds};
+pub use judge::{Caller, Decision, judge};
+pub use line::{BadLine, Line};
+pub use pattern::Pattern;
+pub use policy::{Policy, Rule};

@@ -1,0 +1,139 @@
+//! What a caller may do: patterns that allow, patterns that deny.
+//!
+//! A deed is allowed when some rule allows it and none denies it. Classes work together: `@read @media` allows a command that is of
+//! both, and a command of a further class wants that class allowed too. Whoever wants a command that the catalogue does not know names
+//! it without a glob.
+
+use crate::catalogue::{Catalogue, Class, Classes, Variable};
+use crate::deed::Deed;
+use crate::pattern::{BadPattern, Pattern, Who};
+
+/// A rule, with where it came from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// Which deeds.
+    pub pattern: Pattern,
+    /// The role or the user that it was written for.
+    pub of: String,
+}
+
+/// What a caller may do. Empty: nothing.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Policy {
+    allow: Vec<Rule>,
+    deny: Vec<Rule>,
+}
+
+/// What a policy says about one deed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Says {
+    /// Allowed, by this rule.
+    Allowed(String),
+    /// Refused, for this reason.
+    Refused(String),
+    /// Nothing to be allowed by itself: it goes with the command that it is part of.
+    Goes(&'static str),
+}
+
+impl Policy {
+    /// Adds rules as they are written, for the role or user `of`.
+    ///
+    /// # Errors
+    /// The pattern that is none, and why.
+    pub fn add<'a>(
+        &mut self,
+        of: &str,
+        allow: impl IntoIterator<Item = &'a str>,
+        deny: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), (String, BadPattern)> {
+        let rule = |text: &str| match Pattern::new(text) {
+            Ok(pattern) => Ok(Rule { pattern, of: of.to_owned() }),
+            Err(error) => Err((text.to_owned(), error)),
+        };
+        for text in allow {
+            self.allow.push(rule(text)?);
+        }
+        for text in deny {
+            self.deny.push(rule(text)?);
+        }
+        Ok(())
+    }
+
+    /// Adds another policy's rules.
+    pub fn extend(&mut self, other: &Policy) {
+        self.allow.extend(other.allow.iter().cloned());
+        self.deny.extend(other.deny.iter().cloned());
+    }
+
+    /// The rules that allow, and those that deny.
+    pub fn rules(&self) -> (&[Rule], &[Rule]) {
+        (&self.allow, &self.deny)
+    }
+
+    /// What it says about one deed.
+    pub fn says(&self, deed: &Deed, catalogue: &Catalogue, who: &Who<'_>) -> Says {
+        if let Deed::Undecidable { what, why } = deed {
+            return Says::Refused(format!("{what:?}: {why}"));
+        }
+        let known = classes(deed, catalogue);
+        let classes = known.unwrap_or_default();
+        let denies = |rule: &&Rule| match rule.pattern.class() {
+            Some(class) => classes.has(class),
+            None => rule.pattern.denies(deed, who),
+        };
+        if let Some(rule) = self.deny.iter().find(denies) {
+            return Says::Refused(format!("denied by \"{}\" of {}", rule.pattern, rule.of));
+        }
+        let allows = |rule: &&Rule| {
+            rule.pattern.class().is_none()
+                && rule.pattern.allows(deed, who)
+                && (known.is_some() || rule.pattern.is_literal())
+        };
+        if let Some(rule) = self.allow.iter().find(allows) {
+            return Says::Allowed(format!("\"{}\" of {}", rule.pattern, rule.of));
+        }
+        match deed {
+            Deed::Set { name, .. } if catalogue.variable(name).is_none() => {
+                return Says::Goes("a variable that only holds a value");
+            }
+            Deed::Read { name } if !catalogue.is_secret(name) => {
+                return Says::Goes("a variable that is no secret");
+            }
+            _ => {}
+        }
+        // What it runs has been judged, or it would be undecidable: the class says more only where it is the only one.
+        let others: Classes = classes.iter().filter(|class| *class != Class::RunsCommands).collect();
+        let classes = if others.is_empty() { classes } else { others };
+        let allowed: Classes = self.allow.iter().filter_map(|rule| rule.pattern.class()).collect();
+        if !classes.is_empty() && classes.within(allowed) {
+            return Says::Allowed(words(classes));
+        }
+        Says::Refused(match known {
+            None => "not in the catalogue, and no rule names it".into(),
+            Some(classes) if classes.is_empty() => "no rule allows it".into(),
+            Some(classes) => format!("no rule allows it; it is {}", words(classes)),
+        })
+    }
+}
+
+/// The classes of a deed; `None` when the catalogue does not know it.
+fn classes(deed: &Deed, catalogue: &Catalogue) -> Option<Classes> {
+    match deed {
+        Deed::Command { name, arguments } => catalogue.command(name).map(|entry| entry.classes(arguments)),
+        Deed::Application { name, arguments } => {
+            catalogue.application(name).map(|entry| entry.classes(arguments))
+        }
+        Deed::Set { name, .. } => Some(catalogue.variable(name).map(Variable::classes).unwrap_or_default()),
+        Deed::Read { name } if catalogue.is_secret(name) => Some(one(Class::ReadSecret)),
+        Deed::Read { .. } => Some(one(Class::Read)),
+        Deed::Undecidable { .. } => None,
+    }
+}
+
+fn one(class: Class) -> Classes {
+    Classes::from_iter([class])
+}
+
+fn words(classes: Classes) -> String {
+    classes.iter().map(|class| format!("@{class}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,108 @@
+//! The roles that are built in, from the least to the most.
+
+use crate::policy::Policy;
+
+/// A role: what it may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// Its name in a configuration.
+    pub name: &'static str,
+    /// For whom, in a sentence.
+    pub purpose: &'static str,
+    /// Patterns that allow.
+    pub allow: &'static [&'static str],
+    /// Patterns that deny.
+    pub deny: &'static [&'static str],
+}
+
+/// All of them.
+pub const ROLES: [Role; 5] = [
+    Role {
+        name: "monitor",
+        purpose: "Looks at the state of the switch and changes nothing.",
+        allow: &["@read", "bgapi"],
+        deny: &["@read-secret"],
+    },
+    Role {
+        name: "agent",
+        purpose: "Acts on channels of the own account, and calls within the own domain.",
+        allow: &[
+            "uuid_kill {own}",
+            "uuid_hold {own}",
+            "uuid_hold off {own}",
+            "uuid_hold toggle {own}",
+            "uuid_park {own}",
+            "uuid_answer {own}",
+            "uuid_pre_answer {own}",
+            "uuid_ring_ready {own}",
+            "uuid_send_dtmf {own}",
+            "uuid_exists {own}",
+            "uuid_bridge {own} {own} $",
+            "originate user/{user}@{domain} $",
+            "$origination_caller_id_number {user} $",
+            "&park $",
+            "bgapi",
+        ],
+        deny: &["@dangerous", "@system", "@script", "@read-secret"],
+    },
+    Role {
+        name: "dialer",
+        purpose: "Makes calls to accounts of the own domain and puts them through to a queue or a prompt.",
+        allow: &[
+            "originate user/*@{domain} $",
+            "&park $",
+            "&playback",
+            "&callcenter *",
+            "uuid_kill {own}",
+            "uuid_exists",
+            "show channels",
+            "show calls",
+            "bgapi",
+        ],
+        deny: &["@dangerous", "@system", "@script", "@read-secret"],
+    },
+    Role {
+        name: "operator",
+        purpose: "Runs the switch from day to day.",
+        allow: &["@read", "@call-control", "@media", "@registration", "@originate", "originate *", "bgapi"],
+        deny: &["@dangerous", "@system", "@script", "@read-secret"],
+    },
+    Role {
+        name: "admin",
+        purpose: "Everything that can be decided.",
+        allow: &[
+            "@read",
+            "@read-secret",
+            "@call-control",
+            "@originate",
+            "@media",
+            "@registration",
+            "@config",
+            "@data",
+            "@network",
+            "@file",
+            "@runs-commands",
+            "@script",
+            "@system",
+            "@dangerous",
+        ],
+        deny: &[],
+    },
+];
+
+/// A role by its name.
+pub fn role(name: &str) -> Option<&'static Role> {
+    ROLES.iter().find(|role| role.name == name)
+}
+
+impl Role {
+    /// Its rules.
+    ///
+    /// # Errors
+    /// Never; a test reads all of them.
+    pub fn policy(&self) -> Result<Policy, String> {
+        let mut policy = Policy::default();
+        let added = policy.add(self.name, self.allow.iter().copied(), self.deny.iter().copied());
+        added.map(|()| policy).map_err(|(text, error)| format!("{text}: {error}"))
+    }
+}

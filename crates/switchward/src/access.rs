@@ -26,6 +26,7 @@ use book::Watched;
 use record::Refusals;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tls::Tls;
 use tokens::{Tokens, Uses};
@@ -43,6 +44,13 @@ pub struct Access {
     /// Whether anybody but this machine can reach the interface.
     exposed: AtomicBool,
     hostname: String,
+}
+
+/// By what somebody came in who stays.
+pub(crate) struct Pass {
+    who: Who,
+    generation: u64,
+    config: Arc<Config>,
 }
 
 /// Why the daemon cannot say who may come in.
@@ -133,6 +141,36 @@ impl Access {
             Some(peer) if is_allowed(peer) => Some(Role::Admin),
             _ if !self.is_exposed() => Some(Role::Viewer),
             _ => None,
+        }
+    }
+
+    /// Takes down by what somebody came in, to ask [`Access::still_lets`] later.
+    pub(crate) fn pass(&self, who: &Who, config: &Arc<Config>) -> Pass {
+        let generation = match who.proof {
+            Proof::Token => self.tokens.held().generation,
+            Proof::Basic => self.users.held().generation,
+            Proof::None | Proof::Certificate | Proof::Socket => 0,
+        };
+        Pass { who: who.clone(), generation, config: config.clone() }
+    }
+
+    /// Whether somebody who came in would still be let in. A change of the file with their credential, or of the certificates' roles,
+    /// is a no: who comes again is looked at anew.
+    pub(crate) fn still_lets(&self, pass: &Pass, config: &Config) -> bool {
+        let Pass { who, generation, config: before } = pass;
+        match who.proof {
+            Proof::Socket => true,
+            Proof::None => self.rights(who, config).is_some(),
+            Proof::Certificate => before.api.certificate_roles == config.api.certificate_roles,
+            Proof::Basic => self.users.held().generation == *generation,
+            Proof::Token => {
+                let held = self.tokens.held();
+                let now = crate::clock::now();
+                let expires = |token: &tokens::Token| token.expires.is_some_and(|end| end <= now);
+                let mut standing = held.value.standing();
+                held.generation == *generation
+                    && standing.any(|token| token.name == *who.name && !expires(token))
+            }
         }
     }
 

@@ -1,11 +1,12 @@
 //! One log line for each request, and its answer's body when `server.log_responses` is on.
 //!
-//! The line has method, path, status, milliseconds and the peer. What a request's body says is never logged.
+//! What the gate refused is told at debug alone. The line has method, path, status, milliseconds and the peer. What a request's body says is never logged.
 
 use super::Who;
 use crate::app::App;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
@@ -26,6 +27,10 @@ pub(super) async fn access_log(State(app): State<Arc<App>>, request: Request, ne
     let begun = Instant::now();
     let response = next.run(request).await;
     let (status, ms) = (response.status().as_u16(), begun.elapsed().as_micros() as f64 / 1e3);
+    if is_refused(&response) {
+        tracing::debug!(%method, path, status, ms, peer = %who, "request");
+        return response;
+    }
     if !logs_responses {
         tracing::info!(%method, path, status, ms, peer = %who, "request");
         return response;
@@ -33,6 +38,12 @@ pub(super) async fn access_log(State(app): State<Arc<App>>, request: Request, ne
     let (response, body) = shown(response).await;
     tracing::info!(%method, path, status, ms, peer = %who, body, "request");
     response
+}
+
+/// Whether the gate let nobody in. Strangers can make as many of these as they like; the audit writes down a bounded number.
+fn is_refused(response: &Response) -> bool {
+    let refusals = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+    refusals.contains(&response.status()) && response.extensions().get::<Who>().is_none()
 }
 
 /// The response, and its body as text when that is known to be short.

@@ -10,7 +10,9 @@ use crate::access::{Access, Arrival, Denied, Door, Role, identify, role};
 use crate::app::App;
 use crate::config::{Authentication, Config};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ACCEPT_LANGUAGE, HOST, ORIGIN, REFERER, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT_LANGUAGE, CONNECTION, HOST, ORIGIN, REFERER, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -35,7 +37,11 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
     let who = match admit(&app, &arrival, &parts).await {
         Ok(who) => who,
         Err(refused) => {
-            let Refused { who, why, response } = *refused;
+            let Refused { who, why, mut response } = *refused;
+            if !who.is_proven() {
+                // A stranger who may not gives his place back, instead of asking on.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             record::refusal(&app, &who, asked(named, response.status(), why));
             return response;
         }

@@ -10,8 +10,8 @@ use super::{Error, error};
 use crate::config::Config;
 use axum::Router;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
-use axum::http::{StatusCode, Uri};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -103,7 +103,19 @@ async fn at_home(request: Request, next: Next) -> Result<Response, Error> {
     if hosts.next().is_some() || !host.is_some_and(|host| is_home(&host, |_| false)) {
         return Err(Error::forbidden("ask for profiles at 127.0.0.1, [::1] or localhost"));
     }
+    if is_foreign(request.headers()) {
+        return Err(Error::forbidden("a page of another site may have no profile"));
+    }
     Ok(next.run(request).await)
+}
+
+/// Whether a browser asks on behalf of a page from elsewhere: a profile takes time of the processors, whoever reads it.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let host = headers.get(HOST).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_own = |origin: &HeaderValue| origin.as_bytes().strip_prefix(b"http://") == Some(host);
+    site.is_some_and(|site| site != b"same-origin" && site != b"none")
+        || !headers.get_all(ORIGIN).iter().all(is_own)
 }
 
 async fn index() -> impl IntoResponse {
@@ -204,3 +216,34 @@ const MOST_SECONDS: u64 = 120;
 const MOST_CONNECTIONS: usize = 16;
 const SLOWEST_HEADER: Duration = Duration::from_secs(10);
 const AFTER_ERROR: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_another_site_is_foreign() {
+        let asks = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("127.0.0.1:6060"));
+            headers.append(name, HeaderValue::from_static(value));
+            is_foreign(&headers)
+        };
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+        ] {
+            assert!(asks(name, value), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "none"),
+            ("origin", "http://127.0.0.1:6060"),
+            ("accept", "*/*"),
+        ] {
+            assert!(!asks(name, value), "{name}: {value}");
+        }
+    }
+}

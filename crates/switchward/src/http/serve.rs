@@ -7,6 +7,7 @@ use super::refused::Refused;
 use crate::access::socket::SocketFile;
 use crate::access::{Arrival, Certificate, Door};
 use crate::app::App;
+use guard::Source;
 use guard::source::fold;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -230,46 +231,67 @@ impl Talk {
 
 /// How many connections each peer has, and all together.
 #[derive(Default)]
-struct Seats(Mutex<(usize, HashMap<Option<IpAddr>, usize>)>);
+struct Seats(Mutex<Taken>);
+
+#[derive(Default)]
+struct Taken {
+    /// On the port.
+    all: usize,
+    /// An IPv6 peer has a whole /64, so that is what counts.
+    by_peer: HashMap<Source, usize>,
+    /// On the Unix socket; they take no place from the port, nor the port from them.
+    on_socket: usize,
+}
 
 /// One connection's place; given back when dropped.
 struct Seat {
     seats: Arc<Seats>,
     /// None on the Unix socket.
-    ip: Option<IpAddr>,
+    peer: Option<Source>,
 }
 
 impl Seats {
     /// A place for a connection from `ip`, unless there are too many.
     fn take(seats: &Arc<Seats>, ip: Option<IpAddr>, is_permitted: bool) -> Option<Seat> {
         let mut taken = seats.0.lock();
-        let (all, by_peer) = &mut *taken;
-        let own = by_peer.get(&ip).copied().unwrap_or(0);
-        let (most, most_own) = match is_permitted {
-            true => (MOST, MOST / 2),
-            false => (MOST - KEPT, MOST_OF_ONE),
-        };
-        if *all >= most || own >= most_own {
-            return None;
+        let peer = ip.map(Source::of);
+        match peer {
+            None if taken.on_socket >= MOST_ON_SOCKET => return None,
+            None => taken.on_socket += 1,
+            Some(peer) => {
+                let own = taken.by_peer.get(&peer).copied().unwrap_or(0);
+                let (most, most_own) = match is_permitted {
+                    true => (MOST, MOST / 2),
+                    false => (MOST - KEPT, MOST_OF_ONE),
+                };
+                if taken.all >= most || own >= most_own {
+                    return None;
+                }
+                taken.all += 1;
+                taken.by_peer.insert(peer, own + 1);
+            }
         }
-        *all += 1;
-        by_peer.insert(ip, own + 1);
-        Some(Seat { seats: seats.clone(), ip })
+        Some(Seat { seats: seats.clone(), peer })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.0.lock();
-        let (all, by_peer) = &mut *taken;
-        *all -= 1;
-        match by_peer.get_mut(&self.ip) {
+        let Some(peer) = self.peer else {
+            taken.on_socket -= 1;
+            return;
+        };
+        taken.all -= 1;
+        match taken.by_peer.get_mut(&peer) {
             Some(own) if *own > 1 => *own -= 1,
-            _ => _ = by_peer.remove(&self.ip),
+            _ => _ = taken.by_peer.remove(&peer),
         }
     }
 }
 
+/// Most connections on the Unix socket at a time.
+const MOST_ON_SOCKET: usize = 64;
 /// Most connections at a time.
 const MOST: usize = 512;
 /// Of these, kept for peers that may change state.
@@ -309,8 +331,21 @@ mod tests {
         assert_eq!(one.len() + many.len(), MOST - KEPT);
         assert!(Seats::take(&seats, ip(5000), false).is_none());
         assert!(Seats::take(&seats, ip(5000), true).is_some());
-        drop((one, many));
-        assert_eq!(seats.0.lock().0, 0);
-        assert!(seats.0.lock().1.is_empty());
+        let full: Vec<Seat> = (6000..7000).filter_map(|n| Seats::take(&seats, ip(n), true)).collect();
+        assert!(Seats::take(&seats, ip(5000), true).is_none());
+        let socket: Vec<Seat> = std::iter::from_fn(|| Seats::take(&seats, None, true)).collect();
+        assert_eq!(socket.len(), MOST_ON_SOCKET);
+        drop((one, many, full, socket));
+        let taken = seats.0.lock();
+        assert_eq!((taken.all, taken.by_peer.len(), taken.on_socket), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_64_has_the_share_of_one_peer() {
+        let seats = Arc::new(Seats::default());
+        let ip = |n: u128| Some(IpAddr::from((0x2001_0db8u128 << 96 | n).to_be_bytes()));
+        let one: Vec<Seat> = (0..500).filter_map(|n| Seats::take(&seats, ip(n), false)).collect();
+        assert_eq!(one.len(), MOST_OF_ONE);
+        assert!(Seats::take(&seats, ip(1 << 64), false).is_some());
     }
 }

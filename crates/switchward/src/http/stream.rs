@@ -2,11 +2,12 @@
 //!
 //! Each stream has a task that follows the news at the pace of its reader: it holds one item, the connection what TCP takes. A
 //! reader that takes nothing for [`SLOWEST`], or falls behind by more than the news keep, is cut off and may come back
-//! with `Last-Event-ID`; nobody waits for it. The shape of the data is in [`items`].
+//! with `Last-Event-ID`; nobody waits for it. A stream ends when its reader's credential does, or what is known of it changes. The shape of the data is in [`items`].
 
 use super::extract::Who;
 use super::serve::Cut;
 use super::{Error, ErrorBody, schema};
+use crate::access::Pass;
 use crate::app::App;
 use crate::clock;
 use crate::config::duration;
@@ -89,7 +90,8 @@ async fn stream(
     let Some(seat) = app.monitor.streams.enter(who.peer) else { return Ok(too_many()) };
     let (frames, body) = mpsc::channel(1);
     let cut = cut.map(|Extension(cut)| cut).unwrap_or_default();
-    let told = Told { closing: app.monitor.streams.closing(), app, wanted, frames, cut, _seat: seat };
+    let pass = app.access.pass(&who, &app.config.load_full());
+    let told = Told { closing: app.monitor.streams.closing(), app, pass, wanted, frames, cut, _seat: seat };
     tokio::spawn(told.run(last));
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -158,6 +160,8 @@ impl Wanted {
 /// Tells one reader.
 struct Told {
     app: Arc<App>,
+    /// By what the reader came in.
+    pass: Pass,
     wanted: Wanted,
     frames: mpsc::Sender<Bytes>,
     cut: Cut,
@@ -167,7 +171,7 @@ struct Told {
 
 /// Why a stream ends.
 enum End {
-    /// The reader has gone, or the daemon stops.
+    /// The reader has gone or may not read any more, or the daemon stops.
     Over,
     /// The reader is too slow.
     TooSlow,
@@ -198,6 +202,8 @@ impl Told {
         let mut counters = interval(self.wanted.counters.unwrap_or(SLOWEST_INTERVAL));
         counters.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut quiet = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+        let mut checks = interval(CHECKED);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         if let Err(end) = self.send(format!("retry: {RETRY_MS}\n{}", keep_alive(&follower))).await {
             return end;
         }
@@ -215,6 +221,12 @@ impl Told {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => return End::Over,
                 () = self.frames.closed() => return End::Over,
+                _ = checks.tick() => {
+                    if !self.app.access.still_lets(&self.pass, &self.app.config.load()) {
+                        return End::Over;
+                    }
+                    continue;
+                }
                 _ = counters.tick(), if self.wanted.counters.is_some() => {
                     items::written("counters", &Counters::now(&self.app), follower.passed())
                 }
@@ -282,6 +294,8 @@ impl hyper::body::Body for Frames {
 const USUAL_INTERVAL: Duration = Duration::from_secs(1);
 const QUICKEST: Duration = Duration::from_millis(100);
 const SLOWEST_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often it is looked whether the reader would still be let in.
+const CHECKED: Duration = Duration::from_secs(1);
 /// The longest silence on a stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The longest that a reader may take to make room for one item.

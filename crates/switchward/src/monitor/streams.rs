@@ -2,6 +2,7 @@
 //!
 //! Start with [`Streams::enter`].
 
+use guard::Source;
 use guard::counts::Count;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ pub const MOST_OF_ONE: usize = 16;
 
 /// The live streams.
 pub struct Streams {
-    open: Arc<Mutex<HashMap<Option<IpAddr>, usize>>>,
+    open: Arc<Mutex<HashMap<Option<Source>, usize>>>,
     closing: watch::Sender<bool>,
     /// Streams that were refused because there were too many.
     pub refused: Count,
@@ -28,8 +29,9 @@ pub struct Streams {
 
 /// The place of one stream; given back when dropped.
 pub struct Seat {
-    open: Arc<Mutex<HashMap<Option<IpAddr>, usize>>>,
-    peer: Option<IpAddr>,
+    open: Arc<Mutex<HashMap<Option<Source>, usize>>>,
+    /// An IPv6 peer has a whole /64, so that is what counts; none on the Unix socket.
+    peer: Option<Source>,
 }
 
 impl Default for Streams {
@@ -47,6 +49,7 @@ impl Default for Streams {
 impl Streams {
     /// A place for one more stream of `peer`, unless there are too many.
     pub fn enter(&self, peer: Option<IpAddr>) -> Option<Seat> {
+        let peer = peer.map(Source::of);
         let mut open = self.open.lock();
         let own = open.get(&peer).copied().unwrap_or(0);
         if own >= MOST_OF_ONE || open.values().sum::<usize>() >= MOST {
@@ -86,6 +89,14 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_64_has_the_share_of_one_peer() {
+        let streams = Streams::default();
+        let peer = |n: u128| Some(IpAddr::from((0x2001_0db8u128 << 96 | n).to_be_bytes()));
+        let one: Vec<Seat> = (0..100).filter_map(|n| streams.enter(peer(n))).collect();
+        assert_eq!(one.len(), MOST_OF_ONE);
+    }
 
     #[test]
     fn one_peer_has_a_share_and_places_come_back() {

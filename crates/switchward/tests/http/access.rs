@@ -1,6 +1,6 @@
 //! Who may come in, and with which rights: tokens, passwords, roles, and what a wrong one costs.
 
-use crate::support::{Answer, Ask, Daemon, Kernel};
+use crate::support::{Answer, Ask, Daemon, Kernel, within};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use switchward::access::Role;
@@ -444,4 +444,25 @@ async fn no_token_and_no_password_is_in_the_log_or_the_audit() {
         assert!(!audit.contains(secret), "{secret} in the audit: {audit}");
         assert!(!said.contains(secret), "{secret} in the log: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_credential_and_a_stranger_gives_his_place_back() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let daemon = exposed(|_| {}).await;
+    let text = token(&daemon, "screen", Role::Viewer);
+    let mut stream = tokio::net::TcpStream::connect(daemon.address).await.unwrap();
+    let head = format!("GET /stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {text}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    within(stream.read_exact(&mut begin)).await.unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    edit(&daemon, |tokens| assert!(tokens.revoke("screen", clock::now())));
+    // It ends by itself; the counters would go on for ever.
+    let mut rest = Vec::new();
+    _ = within(stream.read_to_end(&mut rest)).await;
+    assert_eq!(daemon.app.monitor.streams.count(), 0);
+
+    let refused = daemon.ask("GET", "/stream").bearer(&text).send().await;
+    assert_eq!((refused.status, refused.headers["connection"].to_str().unwrap()), (401, "close"));
 }

@@ -1,9 +1,11 @@
 //! `/security/export` and `/security/import`.
 
-use crate::support::{Answer, Daemon};
+use crate::support::{Answer, Daemon, within};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 async fn import(daemon: &Daemon, query: &str, body: impl Into<hyper::body::Bytes>) -> Answer {
     daemon.ask("POST", &format!("/security/import?{query}")).body(body).send().await
@@ -119,4 +121,24 @@ async fn ipset_takes_the_export_and_its_own_list_comes_back() {
     assert_eq!(counts(&answer), [3, 0, 0, 0, 0], "{answer}");
     let ban = &other.get("/security/bans?ip=198.51.100.9").await.ok()["bans"][0];
     assert_eq!((&ban["scope"], &ban["reason"]), (&json!("sip"), &json!("it's bad")));
+}
+
+#[tokio::test]
+async fn unfinished_bodies_are_few_and_the_places_come_back() {
+    let daemon = Daemon::start().await;
+    let head = b"POST /security/import HTTP/1.1\r\nHost: x\r\nContent-Length: 33000000\r\n\r\n[";
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(daemon.address).await.unwrap();
+        stream.write_all(head).await.unwrap();
+        open.push(stream);
+    }
+    let until = async |status| {
+        while import(&daemon, "dry_run=true", "[]").await.status != status {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(until(503)).await;
+    drop(open);
+    within(until(200)).await;
 }

@@ -278,7 +278,7 @@ impl Guard {
             return;
         }
         let mut fired: ArrayVec<(usize, Evidence), 3> = ArrayVec::new();
-        let registered = {
+        let (registered, known) = {
             let mut shard = self.shard(seen.source).lock();
             shard.tallies.sweep(Tick::of(seen.now), SWEEP, &compiled.spans);
             shard.record(seen);
@@ -295,7 +295,7 @@ impl Guard {
                     _ = fired.try_push((index, evidence));
                 }
             }
-            registered
+            (registered, known)
         };
         for (index, evidence) in fired {
             let rule = &compiled.rules[index];
@@ -304,7 +304,9 @@ impl Guard {
                 Subject::Source => Target::Host(seen.source),
                 Subject::Port => Target::port(seen.ip, seen.seen.port),
             };
-            let (ban, scope, bans) = (rule.limit.ban, rule.scope, rule.bans);
+            // Phones do not lose the switch for what a browser or a script beside them does at another door.
+            let bans = rule.bans && !(known && rule.signal == Signal::LoginFailed);
+            let (ban, scope) = (rule.limit.ban, rule.scope);
             let order = Order { rule: index, target, ban, scope, bans, evidence };
             let reason = || {
                 let shard = self.shard(seen.source).lock();

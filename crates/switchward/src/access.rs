@@ -7,6 +7,7 @@
 pub(crate) mod attempts;
 pub(crate) mod book;
 mod caller;
+pub mod changes;
 mod identify;
 pub(crate) mod record;
 pub mod role;
@@ -40,6 +41,7 @@ pub struct Access {
     passwords: Passwords,
     attempts: Attempts,
     refusals: Refusals,
+    before: changes::Before,
     tls: Option<Tls>,
     /// Whether anybody but this machine can reach the interface.
     exposed: AtomicBool,
@@ -80,10 +82,12 @@ impl Access {
         let passwords = Passwords::new()
             .map_err(|error| OpenError(format!("the system gives no random bytes: {error}")))?;
         let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let users = Watched::open(config.users_file());
         Ok(Access {
+            before: changes::Before::new(tokens.held(), users.held()),
             tokens,
             uses,
-            users: Watched::open(config.users_file()),
+            users,
             passwords,
             attempts: Attempts::default(),
             refusals: Refusals::default(),
@@ -116,11 +120,18 @@ impl Access {
     /// Whether there is any way to prove who one is over the network. A file that cannot be read may hold one.
     pub fn has_credentials(&self, config: &Config) -> bool {
         let (tokens, users) = (self.tokens.held(), self.users.held());
-        tokens.value.standing().next().is_some()
+        let now = crate::clock::now();
+        tokens.value.standing().any(|token| token.expires.is_none_or(|end| end > now))
             || tokens.trouble.is_some()
             || users.value.users.iter().any(|user| !user.disabled)
             || users.trouble.is_some()
             || (self.tls.is_some() && config.server.tls_client_ca.is_some())
+    }
+
+    /// Whether a password could be right. A file that cannot be read may hold one.
+    pub(crate) fn has_passwords(&self) -> bool {
+        let users = self.users.held();
+        !users.value.users.is_empty() || users.trouble.is_some()
     }
 
     /// Whether there are people with passwords.
@@ -192,6 +203,15 @@ impl Access {
             tls.refresh();
         }
         self.uses.save(&self.tokens.held().value, false);
+    }
+
+    /// Reads the files at the next tick, changed or not; at SIGHUP.
+    pub(crate) fn distrust(&self) {
+        self.tokens.distrust();
+        self.users.distrust();
+        if let Some(tls) = &self.tls {
+            tls.distrust();
+        }
     }
 
     /// Writes down what must be before the end.

@@ -208,7 +208,8 @@ impl App {
         self.notifier.apply(&new);
         self.reports.apply(&new);
         self.config.store(Arc::new(new));
-        self.access.tick();
+        self.access.distrust();
+        crate::access::changes::look(self);
         self.geo.look_soon();
         match (live.is_empty(), restart.is_empty()) {
             (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),

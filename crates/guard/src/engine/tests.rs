@@ -443,9 +443,18 @@ fn wrong_login(ip: &str) -> Observation<'_> {
 }
 
 #[test]
-fn ten_wrong_credentials_at_our_own_door_are_a_ban_whoever_is_registered_there() {
+fn wrong_credentials_at_our_own_door_never_cost_registered_phones_the_switch() {
     let guard = guard(|_| ());
     guard.observe(&from("198.51.100.1", REGISTERED), at(0.0));
+    let said: Vec<_> =
+        (0..20).flat_map(|n| guard.observe(&wrong_login("198.51.100.1"), at(f64::from(n)))).collect();
+    assert_eq!(said.len(), 2, "told once for ten");
+    assert!(said.iter().all(|verdict| matches!(verdict, Verdict::WouldBan(_))), "{said:?}");
+}
+
+#[test]
+fn ten_wrong_credentials_at_our_own_door_are_a_ban() {
+    let guard = guard(|_| ());
     let (n, ban) = first_ban(&guard, &wrong_login("198.51.100.1"), (0..20).map(f64::from)).unwrap();
     assert_eq!((n, ban.reason.rule.as_str(), ban.scope), (10, "failed-logins", Scope::All));
     assert_eq!((ban.target.to_string().as_str(), ban.reason.evidence), ("198.51.100.1", Evidence::Proven));

@@ -22,7 +22,7 @@ impl Attempts {
         (counted >= MOST).then(|| WINDOW.saturating_sub(now.duration_since(*first)))
     }
 
-    /// A wrong attempt, or one that may turn out to be (see [`Attempts::forgive`]).
+    /// A wrong attempt.
     pub(crate) fn count(&self, source: Source, now: Instant) {
         let mut attempts = self.0.lock();
         if attempts.len() >= PEERS && !attempts.contains_key(&source) {
@@ -40,15 +40,11 @@ impl Attempts {
         times.push_back(now);
     }
 
-    /// The attempt counted last was a right one.
-    pub(crate) fn forgive(&self, source: Source) {
-        let mut attempts = self.0.lock();
-        if let Some(times) = attempts.get_mut(&source) {
-            times.pop_back();
-            if times.is_empty() {
-                attempts.remove(&source);
-            }
-        }
+    /// How many more a peer may get wrong before it must wait.
+    pub(crate) fn left(&self, source: Source, now: Instant) -> usize {
+        let attempts = self.0.lock();
+        let times = attempts.get(&source).into_iter().flatten();
+        MOST - times.filter(|at| now.duration_since(**at) < WINDOW).count().min(MOST)
     }
 }
 
@@ -79,10 +75,9 @@ mod tests {
         assert_eq!(attempts.must_wait(source(1), at(10)), Some(Duration::from_secs(50)));
         assert_eq!(attempts.must_wait(source(2), at(10)), None);
         assert_eq!(attempts.must_wait(source(1), at(60)), None);
+        assert_eq!((attempts.left(source(1), at(10)), attempts.left(source(1), at(62))), (0, 3));
         attempts.count(source(1), at(60));
         assert_eq!(attempts.must_wait(source(1), at(60)), Some(Duration::from_secs(1)));
-        attempts.forgive(source(1));
-        assert_eq!(attempts.must_wait(source(1), at(60)), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Stamp {
     inode: u64,
     length: u64,
     modified: (i64, i64),
+    /// Of its owner and its rights, too.
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -27,7 +29,8 @@ impl Stamp {
     pub(crate) fn of(path: &Path) -> Option<Stamp> {
         let metadata = fs::metadata(path).ok()?;
         let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Some(Stamp { inode: metadata.ino(), length: metadata.len(), modified })
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Some(Stamp { inode: metadata.ino(), length: metadata.len(), modified, changed })
     }
 }
 
@@ -67,15 +70,21 @@ impl<T: Default + DeserializeOwned> Watched<T> {
         &self.path
     }
 
-    /// Reads it again when it has changed. Reads a disk: not for the threads of a runtime.
+    /// The next [`Watched::refresh`] reads it, changed or not.
+    pub(crate) fn distrust(&self) {
+        *self.seen.lock() = None;
+    }
+
+    /// Reads it again when it has changed, and each time while it cannot be used: what keeps it from being read need not be in the
+    /// file. Reads a disk: not for the threads of a runtime.
     pub(crate) fn refresh(&self) {
         let mut seen = self.seen.lock();
         let stamp = Stamp::of(&self.path);
-        if *seen == stamp {
+        let before = self.held.load();
+        if *seen == stamp && before.trouble.is_none() {
             return;
         }
         *seen = stamp;
-        let before = self.held.load();
         let held = match read(&self.path) {
             Ok(value) => {
                 if before.trouble.is_some() {
@@ -83,6 +92,7 @@ impl<T: Default + DeserializeOwned> Watched<T> {
                 }
                 Held { value: Arc::new(value), generation: before.generation + 1, trouble: None }
             }
+            Err(trouble) if before.trouble.as_ref() == Some(&trouble) => return,
             Err(trouble) => {
                 tracing::error!("{trouble}; what it said before still holds");
                 Held { value: before.value.clone(), generation: before.generation, trouble: Some(trouble) }
@@ -265,6 +275,17 @@ mod tests {
             edit(&path, |numbers: &mut BTreeSet<u32>| Ok(numbers.insert(8))).is_err(),
             "a broken file is not overwritten"
         );
+        fs::remove_file(&path).unwrap();
+        // A link to itself cannot be read by anybody, whatever his rights.
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        watched.refresh();
+        assert!(watched.held().trouble.is_some());
+        *watched.seen.lock() = Stamp::of(&path);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "[9]").unwrap();
+        *watched.seen.lock() = Stamp::of(&path);
+        watched.refresh();
+        assert_eq!(*watched.held().value, BTreeSet::from([9]), "read again though its stamp is known");
         fs::remove_file(&path).unwrap();
         watched.refresh();
         assert!(watched.held().value.is_empty() && watched.held().trouble.is_none());

@@ -1,11 +1,12 @@
 //! From a request's credential to who asks, or to why it is refused.
 //!
 //! [`identify`] reads the one `Authorization` header: a token (RFC 6750) or name and password (RFC 7617). Wrong ones are counted against
-//! the peer here and shown to the guard, to which guessing is an attack like any other.
+//! the peer here, each once, and shown to the guard, to which guessing is an attack like any other.
 
+use super::attempts::{MOST, WINDOW};
 use super::caller::{Arrival, Proof, Who};
 use super::tokens::Closed;
-use super::users::Checked;
+use super::users::{Asker, Checked, Mark};
 use crate::app::App;
 use crate::clock;
 use crate::news::Event;
@@ -14,7 +15,7 @@ use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use guard::{Alert, AlertKind, Evidence, Observation, Source, Transport, Verdict, What};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use super::role::Role;
@@ -43,6 +44,9 @@ pub(crate) async fn identify(app: &Arc<App>, arrival: &Arrival, headers: &Header
     if scheme.eq_ignore_ascii_case("bearer") {
         by_token(app, stranger, rest.trim()).await
     } else if scheme.eq_ignore_ascii_case("basic") {
+        if !has_passwords(app).await {
+            return Ok(by_connection(app, arrival, stranger));
+        }
         by_password(app, stranger, rest.trim()).await
     } else {
         Err(Denied::Wrong("a credential of an unknown kind".into()))
@@ -88,10 +92,15 @@ async fn by_token(app: &Arc<App>, stranger: Who, text: &str) -> Result<Who, Deni
         Err(Closed::Unknown) => Denied::Wrong("an unknown token".into()),
     };
     let wait = must_wait(app, &stranger);
-    if wait.is_none() {
-        count(app, &stranger);
+    app.monitor.logins_failed.up();
+    // No name has a control character, so that no password is mistaken for this.
+    let mark = access.passwords.mark("\u{1}token", text);
+    if is_news(app, &stranger, mark, Checked::Wrong { known: false }, 0) {
+        if wait.is_none() {
+            count(app, &stranger);
+        }
+        failed(app, &stranger, "");
     }
-    failed(app, &stranger, "");
     Err(wait.map_or(wrong, Denied::Wait))
 }
 
@@ -100,33 +109,89 @@ async fn by_password(app: &Arc<App>, stranger: Who, text: &str) -> Result<Who, D
     let Some((name, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
         return Err(Denied::Wrong("a name and password that cannot be read".into()));
     };
+    let access = &app.access;
+    let mark = access.passwords.mark(name, password);
+    let generation = access.users.held().generation;
+    if let Some(role) = mark.and_then(|mark| access.passwords.remembered(&mark, generation)) {
+        return Ok(Who { proof: Proof::Basic, role: Some(role), name: name.into(), ..stranger });
+    }
     if let Some(wait) = must_wait(app, &stranger) {
         return Err(Denied::Wait(wait));
     }
-    // Counted before it is known, so that many at once are no way round.
-    count(app, &stranger);
+    // On its own: whoever hangs up before the answer has guessed all the same.
+    let checking = checking(app.clone(), stranger, name.to_owned(), password.to_owned());
+    tokio::spawn(checking).await.unwrap_or(Err(Denied::Busy))
+}
+
+async fn checking(app: Arc<App>, stranger: Who, name: String, password: String) -> Result<Who, Denied> {
     // Somebody may have come this very second; asked for every name alike, so that the time tells nothing.
     let asked = app.clone();
     _ = tokio::task::spawn_blocking(move || asked.access.users.refresh()).await;
-    let access = &app.access;
-    let forgive = || stranger.peer.map(|peer| access.attempts.forgive(Source::of(peer)));
-    match access.passwords.check(&access.users.held(), name, password).await {
+    let passwords = &app.access.passwords;
+    let users = app.access.users.held();
+    let source = stranger.peer.map(Source::of);
+    let most = source.map_or(MOST, |source| app.access.attempts.left(source, Instant::now()));
+    let asker = Asker { source, is_familiar: is_familiar(&app, &stranger), most };
+    let checked = passwords.check(&users, asker, &name, &password).await;
+    let (mark, generation) = (passwords.mark(&name, &password), users.generation);
+    match checked {
         Checked::Right(role) => {
-            forgive();
-            let name = name.into();
-            Ok(Who { proof: Proof::Basic, role: Some(role), name, ..stranger })
+            Ok(Who { proof: Proof::Basic, role: Some(role), name: name.into(), ..stranger })
         }
-        Checked::Busy => {
-            forgive();
-            Err(Denied::Busy)
+        Checked::Busy => Err(Denied::Busy),
+        // Right, and so no guess; nor may a script of theirs get its whole host banned.
+        Checked::Disabled => {
+            app.monitor.logins_failed.up();
+            is_news(&app, &stranger, mark, Checked::Disabled, generation);
+            Err(Denied::Wrong(format!("user {name}, who is disabled")))
         }
-        // A name that nobody has may be a password typed in the wrong place.
         Checked::Wrong { known } => {
-            failed(app, &stranger, if known { name } else { "" });
+            app.monitor.logins_failed.up();
+            if is_news(&app, &stranger, mark, checked, generation) {
+                count(&app, &stranger);
+                // A name that nobody has may be a password typed in the wrong place.
+                failed(&app, &stranger, if known { &name } else { "" });
+            }
             let whose = if known { format!("a wrong password of {name}") } else { "an unknown user".into() };
             Err(Denied::Wrong(whose))
         }
     }
+}
+
+/// Whether a password could be right at all. Without any user a server in front may send those that it asks for itself: they are
+/// nothing to us.
+async fn has_passwords(app: &Arc<App>) -> bool {
+    static TOLD: Once = Once::new();
+    if app.access.has_passwords() {
+        return true;
+    }
+    let asked = app.clone();
+    _ = tokio::task::spawn_blocking(move || asked.access.users.refresh()).await;
+    let has = app.access.has_passwords();
+    if !has {
+        TOLD.call_once(|| {
+            tracing::info!(
+                "a name and password came, and there are no users: such credentials are not regarded"
+            );
+        });
+    }
+    has
+}
+
+/// Whether strangers are not to stand in their way.
+fn is_familiar(app: &App, who: &Who) -> bool {
+    let Some(peer) = who.peer else { return true };
+    let config = app.config.load();
+    let lists = [&config.api_allowed(), &config.security.trusted_networks, &config.firewall.never_ban];
+    lists.iter().any(|list| list.iter().any(|net| net.contains(&peer)))
+        || app.access.passwords.is_familiar(Source::of(peer))
+}
+
+/// Whether a wrong credential comes for the first time from there: one that is repeated guesses nothing.
+fn is_news(app: &App, who: &Who, mark: Option<Mark>, checked: Checked, generation: u64) -> bool {
+    let window = app.config.load().api.failed_logins_window.max(WINDOW);
+    let source = who.peer.map(Source::of);
+    mark.is_none_or(|mark| app.access.passwords.refuse(source, mark, checked, generation, window))
 }
 
 fn must_wait(app: &App, who: &Who) -> Option<Duration> {
@@ -141,7 +206,6 @@ fn count(app: &App, who: &Who) {
 
 /// Shows a wrong credential to the guard, and carries out what it says.
 fn failed(app: &App, who: &Who, user: &str) {
-    app.monitor.logins_failed.up();
     let seen = Observation {
         ip: who.peer,
         transport: Transport::Tcp,
@@ -163,7 +227,7 @@ fn failed(app: &App, who: &Who, user: &str) {
                 tracing::warn!(target = %ban.target, rule, count, "banned for {length}{dry}: wrong credentials at our own door");
             }
             Verdict::WouldBan(ban) => {
-                tracing::info!(target = %ban.target, rule = ban.reason.rule, "would be banned; banning is off");
+                tracing::warn!(target = %ban.target, rule = ban.reason.rule, "wrong credentials at our own door; not banned: phones are there, or banning is off");
                 app.mirror.news().tell(Event::WouldBan(ban));
             }
             Verdict::Alert(Alert { kind: AlertKind::NotEnforced(_), .. }) if app.is_dry() => {}

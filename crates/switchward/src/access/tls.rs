@@ -58,11 +58,17 @@ impl Tls {
         self.current.load().config.clone()
     }
 
+    /// The next [`Tls::refresh`] reads the files, changed or not.
+    pub(crate) fn distrust(&self) {
+        *self.seen.lock() = [None; 3];
+    }
+
     /// Reads the files again when they have changed. Reads a disk: not for the threads of a runtime.
     pub(crate) fn refresh(&self) {
         let mut seen = self.seen.lock();
         let stamps = self.files.stamps();
-        if *seen == stamps {
+        let said = self.current.load().trouble.clone();
+        if *seen == stamps && said.is_none() {
             return;
         }
         *seen = stamps;
@@ -71,6 +77,7 @@ impl Tls {
                 self.current.store(Arc::new(fresh));
                 tracing::info!(file = %self.files.certificate.display(), "the certificate is read anew");
             }
+            Err(trouble) if said.as_ref() == Some(&trouble) => {}
             Err(trouble) => {
                 tracing::error!("{trouble}; the certificate read before stays in force");
                 let old = self.current.load();

@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::config::{Authentication, Config};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, CONNECTION, HOST, ORIGIN, REFERER, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
+    ACCEPT_LANGUAGE, AUTHORIZATION, CONNECTION, HOST, ORIGIN, REFERER, RETRY_AFTER, USER_AGENT,
+    WWW_AUTHENTICATE,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -107,6 +108,23 @@ impl Refused {
 async fn admit(app: &Arc<App>, arrival: &Arrival, parts: &Parts) -> Result<Who, Box<Refused>> {
     let headers = &parts.headers;
     let stranger = || Who::stranger(arrival);
+    let route = parts.extensions.get::<MatchedPath>();
+    let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
+    // Nobody is asked for a credential here, so that a wrong one is no matter.
+    let Some(needed) = role::needed(parts.method.as_str(), route) else { return Ok(stranger()) };
+    let config = app.config.load_full();
+    let own = Own { config: &config, access: &app.access };
+    // Before the credential is looked at: no page of another site uses up what the operator's address may get wrong. Passwords are
+    // all that a browser sends by itself, with reads, too.
+    let is_change = !role::is_read(parts.method.as_str());
+    let is_by_password = || app.access.has_passwords() && shows_password(headers);
+    if arrival.door != Door::Socket && (is_change || is_by_password()) && is_cross_site(headers, &own) {
+        let (why, text) = match is_change {
+            true => ("a page of another site tried to change state", CROSS_SITE),
+            false => ("a page of another site used a password", CROSS_SITE_READ),
+        };
+        return Err(Refused::with(stranger(), why, StatusCode::FORBIDDEN, text));
+    }
     let mut who = match identify(app, arrival, headers).await {
         Ok(who) => who,
         Err(Denied::Wrong(why)) => return Err(Refused::unproven(app, stranger(), why, WRONG)),
@@ -119,25 +137,12 @@ async fn admit(app: &Arc<App>, arrival: &Arrival, parts: &Parts) -> Result<Who, 
             return Err(Refused::later(stranger(), "too many log-ins at a time", status, BUSY, wait));
         }
     };
-    let config = app.config.load();
-    let route = parts.extensions.get::<MatchedPath>();
-    let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
-    let Some(needed) = role::needed(parts.method.as_str(), route) else { return Ok(who) };
     who.role = app.access.rights(&who, &config);
     if who.role.is_none_or(|role| role < needed) {
         return Err(not_enough(app, &config, who, needed, &parts.method));
     }
     if who.door == Door::Socket {
         return Ok(who);
-    }
-    let own = Own { config: &config, access: &app.access };
-    if !role::is_read(parts.method.as_str()) && is_cross_site(headers, &own) {
-        return Err(Refused::with(
-            who,
-            "a page of another site tried to change state",
-            StatusCode::FORBIDDEN,
-            CROSS_SITE,
-        ));
     }
     // What an address may read, a page that calls this machine by a name of its own could read for its maker.
     if !who.is_proven() && is_rebound(headers, &own) {
@@ -194,6 +199,14 @@ impl Own<'_> {
             || self.config.api.hosts.iter().any(|host| name.eq_ignore_ascii_case(host))
             || self.blocker().is_some_and(|host| name.eq_ignore_ascii_case(&host))
     }
+}
+
+/// Whether there is a name and password.
+fn shows_password(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).iter().any(|shown| {
+        let shown = shown.as_bytes().trim_ascii_start();
+        shown.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"))
+    })
 }
 
 /// Whether a browser calls this machine by a name that somebody else's DNS may have made up (DNS rebinding). What is no browser may
@@ -256,6 +269,7 @@ const WRONG: &str = "the credential is not valid";
 const TOO_MANY: &str = "too many wrong credentials came from your address; try again later";
 const BUSY: &str = "too many log-ins are being checked; try again at once";
 const REBOUND: &str = "this machine is not known by that name; use its address, or add the name to api.hosts";
+const CROSS_SITE_READ: &str = "a page of another site may not use a password here; open the address itself";
 const CROSS_SITE: &str = "a page of another site may not change state here";
 /// What a browser's request with another content type is told.
 pub(super) const ORIGIN_NEEDS_JSON: &str = "the body must be called application/json";

@@ -4,6 +4,7 @@
 //! kept for the peers that may change state, so that an operator gets in whatever the others do.
 
 use super::refused::Refused;
+use crate::access::changes;
 use crate::access::socket::SocketFile;
 use crate::access::{Arrival, Certificate, Door};
 use crate::app::App;
@@ -94,7 +95,7 @@ pub async fn serve(
             _ = every.tick() => {
                 if housekeeping.as_ref().is_none_or(JoinHandle::is_finished) {
                     let app = app.clone();
-                    housekeeping = Some(tokio::task::spawn_blocking(move || app.access.tick()));
+                    housekeeping = Some(tokio::task::spawn_blocking(move || changes::look(&app)));
                 }
                 continue;
             }

@@ -64,8 +64,14 @@ async fn exposed(change: impl FnOnce(&mut Config)) -> Daemon {
     daemon
 }
 
-/// The entries of the audit, the newest first.
+/// The entries of the audit but for changes of the files, the newest first.
 async fn audited(daemon: &Daemon, query: &str) -> Vec<Value> {
+    let mut rows = rows(daemon, query).await;
+    rows.retain(|row| row["door"] != "file");
+    rows
+}
+
+async fn rows(daemon: &Daemon, query: &str) -> Vec<Value> {
     daemon.get(&format!("/security/audit{query}")).await.ok()["entries"].as_array().unwrap().clone()
 }
 
@@ -152,7 +158,9 @@ async fn a_wrong_credential_is_refused_and_never_falls_back_to_the_address() {
         let offered: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
         assert_eq!(offered.len(), 2, "{offered:?}");
         // Not even to read what everybody may.
-        daemon.ask("GET", "/health").header("Authorization", &wrong).send().await.error(401);
+        daemon.ask("GET", "/security/status").header("Authorization", &wrong).send().await.error(401);
+        // But whether the daemon is there is told to everybody.
+        daemon.ask("GET", "/health").header("Authorization", &wrong).send().await.ok();
     }
     let twice = order().bearer(&good).bearer(&good).send().await;
     twice.error(401);
@@ -275,6 +283,75 @@ async fn trusted_and_allowed_addresses_are_never_banned_for_wrong_credentials() 
 }
 
 #[tokio::test]
+async fn a_stale_password_or_token_that_is_repeated_bans_nobody() {
+    let daemon = Daemon::with(Kernel::None, |config| config.security.trusted_networks.clear()).await;
+    users(daemon.app.config.load().users_file());
+    for stale in [basic("vera", "an old password"), "Bearer swt_gone".into()] {
+        for _ in 0..30 {
+            let scrape = daemon.ask("GET", "/security/status").from(STRANGER).header("Authorization", &stale);
+            scrape.send().await.error(401);
+        }
+    }
+    assert_eq!(daemon.get("/security/blacklist").await.ok(), json!({}));
+    // And whoever is right comes in from there.
+    let right = daemon.ask("GET", "/security/status").from(STRANGER);
+    right.header("Authorization", &basic("vera", PASSWORD)).send().await.ok();
+}
+
+#[tokio::test]
+async fn who_is_disabled_and_right_is_no_attack() {
+    let daemon = Daemon::with(Kernel::None, |config| config.security.trusted_networks.clear()).await;
+    let mut users = Users::default();
+    users.add("vera", Role::Viewer, PASSWORD, clock::now()).unwrap();
+    users.set_disabled("vera", true).unwrap();
+    std::fs::write(daemon.app.config.load().users_file(), serde_json::to_vec(&users).unwrap()).unwrap();
+    let ask = daemon.ask("GET", "/security/status").from(STRANGER);
+    ask.header("Authorization", &basic("vera", PASSWORD)).send().await.error(401);
+    assert_eq!(audited(&daemon, "").await[0]["result"], "user vera, who is disabled");
+    assert_eq!(daemon.app.guard.counts().failed_logins.value(), 0);
+}
+
+#[tokio::test]
+async fn a_right_password_comes_in_however_many_use_it_at_once() {
+    let daemon = Daemon::with(Kernel::None, |config| config.security.trusted_networks.clear()).await;
+    users(daemon.app.config.load().users_file());
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let ask = daemon.ask("GET", "/security/status").from(STRANGER);
+        asking.spawn(ask.header("Authorization", &basic("vera", PASSWORD)).send());
+    }
+    for answer in asking.join_all().await {
+        answer.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_nothing_to_us_while_there_are_no_users() {
+    let daemon = Daemon::start().await;
+    for _ in 0..15 {
+        let ask = daemon.ask("GET", "/security/status").from(STRANGER);
+        ask.header("Authorization", &basic("proxy", "of nginx")).send().await.ok();
+    }
+    let order = daemon.ask("DELETE", "/security/blacklist/203.0.113.5").from(STRANGER);
+    order.header("Authorization", &basic("proxy", "of nginx")).send().await.error(403);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_cannot_use_up_the_operators_attempts() {
+    let daemon = Daemon::with(Kernel::None, |config| config.security.trusted_networks.clear()).await;
+    users(daemon.app.config.load().users_file());
+    daemon.app.access.tick();
+    for n in 0..15 {
+        for method in ["GET", "POST"] {
+            let ask = daemon.ask(method, "/security/blacklist").from(STRANGER);
+            let ask = ask.header("Sec-Fetch-Site", "cross-site");
+            ask.header("Authorization", &basic("ada", &format!("guess {n}"))).send().await.error(403);
+        }
+    }
+    assert_eq!(daemon.app.guard.counts().failed_logins.value(), 0);
+}
+
+#[tokio::test]
 async fn a_forgotten_script_with_a_revoked_token_is_no_attack() {
     let daemon = Daemon::with(Kernel::None, |config| config.security.trusted_networks.clear()).await;
     let text = token(&daemon, "cron", Role::Operator);
@@ -317,6 +394,10 @@ async fn nobody_could_come_in_is_no_way_to_start() {
     let everywhere = [0, 0, 0, 0].into();
     let refused = daemon.app.access.listens_on(everywhere, &config).unwrap_err().to_string();
     assert!(refused.contains("switchward token add") && refused.contains("api.allowed_ips"), "{refused}");
+    let now = clock::now();
+    edit(&daemon, |tokens| drop(tokens.add("old", Role::Admin, Some(now), Vec::new(), now).unwrap()));
+    daemon.app.access.tick();
+    daemon.app.access.listens_on(everywhere, &config).unwrap_err();
     token(&daemon, "a", Role::Admin);
     daemon.app.access.tick();
     daemon.app.access.listens_on(everywhere, &config).unwrap();
@@ -390,9 +471,9 @@ async fn every_change_and_every_refusal_is_in_the_audit() {
         let daemon = &daemon;
         async move { daemon.get(&path).await }
     };
-    let first = page("?limit=2").await.ok();
+    let first = page("?limit=2&who=cron").await.ok();
     assert_eq!(first["entries"].as_array().unwrap().len(), 2);
-    let rest = page(&format!("?limit=100&before={}", first["next"])).await.ok();
+    let rest = page(&format!("?limit=100&who=cron&before={}", first["next"])).await.ok();
     assert_eq!((rest["entries"].as_array().unwrap().len(), rest.get("next")), (3, None));
     assert_eq!(audited(&daemon, "?action=batch").await.len(), 1);
     assert_eq!(audited(&daemon, "?who=cron&source=127.0.0.2&since=2020-01-01T00:00:00Z").await.len(), 5);
@@ -401,6 +482,42 @@ async fn every_change_and_every_refusal_is_in_the_audit() {
     for wrong in ["?limit=0", "?limit=1001", "?limit=x", "?since=yesterday", "?before=x", "?colour=red"] {
         page(wrong).await.error(400);
     }
+}
+
+#[tokio::test]
+async fn what_the_command_line_does_to_tokens_and_users_is_in_the_audit() {
+    let daemon = Daemon::start().await;
+    token(&daemon, "cron", Role::Operator);
+    let path = daemon.app.config.load().users_file();
+    users(path.clone());
+    let told = async |wanted: &[(&str, &str)]| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            switchward::access::changes::look(&daemon.app);
+            let rows = rows(&daemon, "").await;
+            let rows: Vec<_> = rows.iter().filter(|row| row["door"] == "file").collect();
+            let is_there = |(action, detail): &(&str, &str)| {
+                rows.iter().any(|row| row["action"] == *action && row["detail"] == *detail)
+            };
+            if wanted.iter().all(is_there) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{wanted:?} are not in {rows:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    told(&[("token made", "cron (operator)"), ("user added", "ada (admin)")]).await;
+    edit(&daemon, |tokens| assert!(tokens.revoke("cron", clock::now())));
+    let mut users: Users = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    users.set_disabled("ada", true).unwrap();
+    users.remove("vera").unwrap();
+    std::fs::write(&path, serde_json::to_vec(&users).unwrap()).unwrap();
+    let wanted = [
+        ("token revoked", "cron (operator)"),
+        ("user disabled", "ada (admin)"),
+        ("user removed", "vera (viewer)"),
+    ];
+    told(&wanted).await;
 }
 
 #[tokio::test]

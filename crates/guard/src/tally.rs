@@ -250,22 +250,24 @@ impl Tallies {
         })
     }
 
-    /// Every live record of a rule that counts whole sources.
+    /// The live records of a rule that counts whole sources, from a place on and at most [`PIECE`] places far; tells where to go on.
     pub(crate) fn records(
         &self,
         rule: u8,
         now: Time,
         span: u32,
         names: &Names,
+        from: usize,
         out: &mut Vec<(Source, Record)>,
-    ) {
-        for (slot, entry) in self.entries.iter().enumerate() {
+    ) -> Option<usize> {
+        for (slot, entry) in self.entries.iter().enumerate().skip(from).take(PIECE) {
             if entry.used && entry.key.rule == rule && entry.key.port == 0 {
                 out.extend(
                     self.shown(slot as u32, now, span, names).map(|record| (entry.key.source(), record)),
                 );
             }
         }
+        (from + PIECE < self.entries.len()).then_some(from + PIECE)
     }
 
     /// Entries in use.
@@ -286,6 +288,9 @@ impl Tallies {
             + self.chunks.bytes()
     }
 }
+
+/// Places that are looked at under one lock.
+const PIECE: usize = 256;
 
 fn span_of(spans: &[u32], key: Key) -> u32 {
     spans.get(usize::from(key.rule())).copied().unwrap_or(0)

@@ -81,9 +81,16 @@ impl Guard {
         let span = self.policy.load().spans[usize::from(rule)];
         let mut out = Vec::new();
         for shard in &self.shards {
-            let shard = shard.lock();
-            shard.tallies.records(rule, now, span, &shard.names, &mut out);
+            // In pieces, so that no event waits for thousands of them to be written out.
+            let mut next = Some(0);
+            while let Some(from) = next {
+                let shard = shard.lock();
+                next = shard.tallies.records(rule, now, span, &shard.names, from, &mut out);
+            }
         }
+        // One that went and came again between two pieces may be there twice.
+        out.sort_unstable_by_key(|(source, _)| *source);
+        out.dedup_by_key(|(source, _)| *source);
         out
     }
 

@@ -491,3 +491,15 @@ fn who_is_banned_from_sip_is_counted_at_our_own_door_and_widens_his_ban() {
     let (_, ban) = first_ban(&guard, &wrong_login("198.51.100.1"), times.skip(9)).unwrap();
     assert_eq!((ban.scope, ban.reason.rule.as_str()), (Scope::All, "failed-logins"));
 }
+
+#[test]
+fn a_list_of_many_sources_has_each_of_them_once() {
+    let guard = guard(|_| ());
+    for number in 0..20_000u32 {
+        let ip = std::net::Ipv4Addr::from(0xc612_0000 + number).to_string();
+        guard.observe(&from(&ip, FAILED), at(1.0));
+    }
+    let listed = guard.failed(at(2.0));
+    assert_eq!(listed.len(), 20_000);
+    assert!(listed.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order, none twice");
+}

@@ -61,9 +61,9 @@ impl Outcome {
 /// What the guard counted since it was made.
 #[derive(Default, Debug)]
 pub struct Counts {
-    /// Observations by what was seen (see [`WHATS`](crate::observation::WHATS)) and evidence.
+    /// Observations by what was seen (see [`WHATS`]) and evidence.
     pub seen: [[Count; 3]; WHATS.len()],
-    /// What became of rules that fired: by rule (see [`RULE_NAMES`](crate::policy::RULE_NAMES)), outcome and evidence.
+    /// What became of rules that fired: by rule (see [`RULE_NAMES`]), outcome and evidence.
     pub decisions: [[[Count; 3]; Outcome::ALL.len()]; RULE_NAMES.len()],
     /// Observations without a source address, or with something that is no address.
     pub without_source: Count,

@@ -1,7 +1,7 @@
 //! Who may come in, and with which rights.
 //!
 //! Start with [`Access`], which the daemon opens once: tokens, users, the certificate, and how often each peer failed. The gate of the
-//! HTTP interface asks [`identify`] who somebody is and [`Access::rights`] what they may do; [`role::needed`] is the one table of what a
+//! HTTP interface asks [`identify()`] who somebody is and [`Access::rights`] what they may do; [`role::needed`] is the one table of what a
 //! request needs. A credential that is shown counts alone: a wrong one is refused and never falls back to what the address may do.
 
 pub(crate) mod attempts;

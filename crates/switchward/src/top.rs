@@ -1,6 +1,6 @@
 //! `switchward top`: the guard live on a terminal.
 //!
-//! [`run`] wires three parts: [`feed`] asks the daemon and follows its stream, [`View`](view::View) is all that is known and
+//! [`run`] wires three parts: [`feed`] asks the daemon and follows its stream, [`View`] is all that is known and
 //! chosen (pure: news and keys in, wishes out), [`draw`] paints it. The terminal is put back in every case: by [`Screen`] when
 //! the function ends, however it ends, and by ratatui's panic hook before a panic is told.
 

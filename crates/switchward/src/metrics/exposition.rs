@@ -1,6 +1,6 @@
 //! The text of metrics: Prometheus text format 0.0.4 and OpenMetrics 1.0, of one list of [`Family`]s.
 //!
-//! Start with [`write`]. A family's name is without `_total` and the like, which are added where the format wants them. What
+//! Start with [`write()`]. A family's name is without `_total` and the like, which are added where the format wants them. What
 //! OpenMetrics has beyond the older format: units, the end mark, and a counter's family named without `_total`.
 
 use crate::monitor::histogram::{BOUNDS, Histogram};

@@ -1,7 +1,7 @@
 //! The history: one row for each ban that was ever made, with its end once it has one.
 //!
 //! Written in the same commits as the ledger's mirror, read over a connection of its own. A ban that is extended or widened keeps
-//! its row. Rows are kept for [`KEPT_FOR`] after the ban's end, and there are at most [`MOST`] that have ended. Start with [`find`].
+//! its row. Rows are kept for [`KEPT_FOR`] after the ban's end, and there are at most [`MOST`] that have ended. Start with [`find()`].
 
 use guard::{Ban, Origin, Time};
 

@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod deed;
 pub mod freeswitch;
+pub mod identity;
 pub mod judge;
 pub mod line;
 pub mod pattern;
@@ -17,6 +18,7 @@ pub mod roles;
 
 pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
+pub use identity::{Account, Bound, Identity, Proof};
 pub use judge::{Caller, Decision, judge};
 pub use line::{BadLine, Line};
 pub use pattern::Pattern;

@@ -9,17 +9,23 @@
 pub mod catalogue;
 pub mod deed;
 pub mod freeswitch;
+pub mod grant;
+pub mod hours;
 pub mod identity;
 pub mod judge;
+pub mod limits;
 pub mod line;
 pub mod pattern;
 pub mod policy;
 pub mod roles;
+pub mod rulebook;
 
 pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
+pub use grant::{Grant, LogLevel, Terms};
 pub use identity::{Account, Bound, Identity, Proof};
 pub use judge::{Caller, Decision, judge};
 pub use line::{BadLine, Line};
 pub use pattern::Pattern;
 pub use policy::{Policy, Rule};
+pub use rulebook::Rulebook;

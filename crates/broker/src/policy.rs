@@ -65,6 +65,17 @@ impl Policy {
         self.deny.extend(other.deny.iter().cloned());
     }
 
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_empty() && self.deny.is_empty()
+    }
+
+    /// Whether a class is allowed by its name, and not denied.
+    pub fn names_class(&self, class: Class) -> bool {
+        let names = |rules: &[Rule]| rules.iter().any(|rule| rule.pattern.class() == Some(class));
+        names(&self.allow) && !names(&self.deny)
+    }
+
     /// The rules that allow, and those that deny.
     pub fn rules(&self) -> (&[Rule], &[Rule]) {
         (&self.allow, &self.deny)

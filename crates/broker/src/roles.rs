@@ -1,5 +1,6 @@
 //! The roles that are built in, from the least to the most.
 
+use crate::grant::LogLevel;
 use crate::policy::Policy;
 
 /// A role: what it may do.
@@ -13,6 +14,8 @@ pub struct Role {
     pub allow: &'static [&'static str],
     /// Patterns that deny.
     pub deny: &'static [&'static str],
+    /// The most talkative level of the switch's log that may be read.
+    pub log: Option<LogLevel>,
 }
 
 /// All of them.
@@ -22,6 +25,7 @@ pub const ROLES: [Role; 5] = [
         purpose: "Looks at the state of the switch and changes nothing.",
         allow: &["@read", "bgapi"],
         deny: &["@read-secret"],
+        log: None,
     },
     Role {
         name: "agent",
@@ -44,6 +48,7 @@ pub const ROLES: [Role; 5] = [
             "bgapi",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
+        log: None,
     },
     Role {
         name: "dialer",
@@ -60,12 +65,14 @@ pub const ROLES: [Role; 5] = [
             "bgapi",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
+        log: None,
     },
     Role {
         name: "operator",
         purpose: "Runs the switch from day to day.",
         allow: &["@read", "@call-control", "@media", "@registration", "@originate", "originate *", "bgapi"],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
+        log: LogLevel::new(6),
     },
     Role {
         name: "admin",
@@ -87,6 +94,7 @@ pub const ROLES: [Role; 5] = [
             "@dangerous",
         ],
         deny: &[],
+        log: LogLevel::new(7),
     },
 ];
 

@@ -1,0 +1,153 @@
+//! What one caller may do just now: the policy, and on which terms.
+
+use crate::catalogue::Catalogue;
+use crate::deed::Deed;
+use crate::identity::Bound;
+use crate::judge::{Caller, Decision, judge};
+use crate::line::Line;
+use crate::pattern::Pattern;
+use crate::policy::Policy;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What one caller may do just now. The default: nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Grant {
+    /// Commands, messages, events that may be sent.
+    pub policy: Policy,
+    /// The same with the rules that are in shadow.
+    pub shadow: Option<Policy>,
+    /// How fast, how much, how long.
+    pub terms: Terms,
+    /// The roles it was made of.
+    pub roles: Vec<String>,
+}
+
+/// How fast, how much, how long.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Terms {
+    /// Requests in a second; 0 for no limit.
+    pub rate: u32,
+    /// Requests at once; 0 for no limit.
+    pub concurrency: u32,
+    /// Bytes of one answer.
+    pub output: usize,
+    /// How long a command may take.
+    pub timeout: Duration,
+    /// The same for some commands; the first that fits counts.
+    pub timeouts: Vec<(Pattern, Duration)>,
+    /// The most talkative level of the switch's log that may be read.
+    pub log: Option<LogLevel>,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            rate: 0,
+            concurrency: 0,
+            output: 4 * 1024 * 1024,
+            timeout: Duration::from_secs(10),
+            timeouts: Vec::new(),
+            log: None,
+        }
+    }
+}
+
+/// Levels of the switch's log, from the most silent (syslog's severities, RFC 5424 section 6.2.1; 0 is FreeSWITCH's console).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LogLevel(u8);
+
+impl LogLevel {
+    /// A level by its number.
+    pub const fn new(number: u8) -> Option<LogLevel> {
+        if (number as usize) < LEVELS.len() { Some(LogLevel(number)) } else { None }
+    }
+
+    /// 0 to 7.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// A text that is no level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a level of the switch's log is one of {}", LEVELS.join(", "))]
+pub struct NoLevel;
+
+impl FromStr for LogLevel {
+    type Err = NoLevel;
+
+    fn from_str(text: &str) -> Result<LogLevel, NoLevel> {
+        let by_name = || LEVELS.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let number = text.parse::<usize>().ok().filter(|number| *number < LEVELS.len()).or_else(by_name);
+        number.and_then(|number| u8::try_from(number).ok()).map(LogLevel).ok_or(NoLevel)
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(LEVELS.get(usize::from(self.0)).copied().unwrap_or_default())
+    }
+}
+
+const LEVELS: [&str; 8] = ["console", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+
+impl Grant {
+    /// Decides about a command of FreeSWITCH's, within what the directory allows at most.
+    pub fn judge(
+        &self,
+        caller: &Caller<'_>,
+        bound: Option<&Bound>,
+        line: Line<'_>,
+        catalogue: &Catalogue,
+    ) -> Decision {
+        let decision = judge(&self.policy, catalogue, caller, line, crate::freeswitch::unfold);
+        within(bound, decision)
+    }
+
+    /// What the rules in shadow would say to it, where that is something else.
+    pub fn judge_in_shadow(
+        &self,
+        caller: &Caller<'_>,
+        bound: Option<&Bound>,
+        line: Line<'_>,
+        catalogue: &Catalogue,
+        real: &Decision,
+    ) -> Option<Decision> {
+        let shadow = self.shadow.as_ref()?;
+        let decision = within(bound, judge(shadow, catalogue, caller, line, crate::freeswitch::unfold));
+        (decision.allowed != real.allowed).then_some(decision)
+    }
+
+    /// How long a command may take.
+    pub fn timeout(&self, caller: &Caller<'_>, line: Line<'_>) -> Duration {
+        let deed =
+            Deed::Command { name: line.verb().to_ascii_lowercase(), arguments: line.arguments().to_owned() };
+        let fitting = self.terms.timeouts.iter().find(|(pattern, _)| pattern.allows(&deed, caller));
+        fitting.map_or(self.terms.timeout, |(_, limit)| *limit)
+    }
+
+    /// Whether secrets may be told.
+    pub fn tells_secrets(&self) -> bool {
+        self.policy.names_class(crate::Class::ReadSecret)
+    }
+}
+
+/// Refuses what is beyond the bound: every command of the decision must be in its list.
+fn within(bound: Option<&Bound>, decision: Decision) -> Decision {
+    let Some(listed) = bound.and_then(|bound| bound.api.as_ref()) else { return decision };
+    let beyond = decision.steps.iter().find(|(deed, _)| match deed {
+        Deed::Command { name, .. } => !listed.iter().any(|entry| entry.eq_ignore_ascii_case(name)),
+        _ => false,
+    });
+    match beyond.map(|(deed, _)| deed.clone()) {
+        Some(deed) if decision.allowed => Decision {
+            allowed: false,
+            why: "not in the directory's esl-allowed-api".into(),
+            refused: Some(deed),
+            ..decision
+        },
+        _ => decision,
+    }
+}

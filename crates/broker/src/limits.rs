@@ -1,0 +1,140 @@
+//! How fast and how many at once: the limits of each caller, with the time as an argument.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Why one more is not let through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Excess {
+    /// Too fast; micros until the next may come.
+    Rate {
+        /// How long.
+        wait: u64,
+    },
+    /// Too many at once.
+    Concurrency,
+}
+
+/// What a caller may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quota {
+    /// Requests in a second; as many at once when it was quiet before. 0: no limit.
+    pub rate: u32,
+    /// Requests that are not answered yet. 0: no limit.
+    pub concurrency: u32,
+}
+
+/// What all callers use just now. Names are of callers who were let in, or the empty one; those that are at rest are forgotten when there
+/// are many.
+#[derive(Debug, Default)]
+pub struct Usage(HashMap<Arc<str>, Used>);
+
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    /// Requests under way.
+    running: u32,
+    /// Millionths of a request that may come at once.
+    tokens: u64,
+    /// Micros; when `tokens` was right.
+    at: u64,
+}
+
+impl Usage {
+    /// Lets one more request of `name` through, at `now` in micros of whatever clock, or says why not. [`Usage::ended`] takes it back.
+    ///
+    /// # Errors
+    /// What is exceeded.
+    pub fn begin(&mut self, name: &Arc<str>, quota: Quota, now: u64) -> Result<(), Excess> {
+        if self.0.len() >= MANY && !self.0.contains_key(name) {
+            self.0.retain(|_, used| used.running > 0 || now.saturating_sub(used.at) < REST);
+        }
+        let full = u64::from(quota.rate) * ONE;
+        let used = self.0.entry(name.clone()).or_insert(Used { running: 0, tokens: full, at: now });
+        if quota.concurrency > 0 && used.running >= quota.concurrency {
+            return Err(Excess::Concurrency);
+        }
+        let gained = now.saturating_sub(used.at).saturating_mul(u64::from(quota.rate));
+        let tokens = used.tokens.saturating_add(gained).min(full);
+        if quota.rate > 0 {
+            if tokens < ONE {
+                return Err(Excess::Rate { wait: (ONE - tokens).div_ceil(u64::from(quota.rate)) });
+            }
+            used.tokens = tokens - ONE;
+        }
+        used.at = now;
+        used.running += 1;
+        Ok(())
+    }
+
+    /// A request has ended.
+    pub fn ended(&mut self, name: &str) {
+        if let Some(used) = self.0.get_mut(name) {
+            used.running = used.running.saturating_sub(1);
+        }
+    }
+
+    /// Requests of `name` that are under way.
+    pub fn running(&self, name: &str) -> u32 {
+        self.0.get(name).map_or(0, |used| used.running)
+    }
+}
+
+/// One request, in millionths.
+const ONE: u64 = 1_000_000;
+/// Callers that are kept whether at rest or not.
+const MANY: usize = 10_000;
+/// Micros after which a caller is at rest.
+const REST: u64 = 60_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    #[test]
+    fn a_rate_lets_a_burst_through_and_then_so_many_a_second() {
+        let (mut usage, name) = (Usage::default(), Arc::from("alice"));
+        let quota = Quota { rate: 10, concurrency: 0 };
+        let let_through =
+            |usage: &mut Usage, now| (0..100).filter(|_| usage.begin(&name, quota, now).is_ok()).count();
+        assert_eq!(let_through(&mut usage, 0), 10);
+        assert_eq!(usage.begin(&name, quota, 0), Err(Excess::Rate { wait: SECOND / 10 }));
+        assert_eq!(let_through(&mut usage, SECOND / 2), 5);
+        assert_eq!(let_through(&mut usage, 100 * SECOND), 10);
+        assert!(usage.begin(&Arc::from("bob"), quota, 0).is_ok());
+    }
+
+    #[test]
+    fn waiting_in_small_steps_gains_as_much_as_in_one() {
+        let (mut usage, name) = (Usage::default(), Arc::from("alice"));
+        let quota = Quota { rate: 3, concurrency: 0 };
+        let through =
+            (0..10 * SECOND).step_by(1000).filter(|now| usage.begin(&name, quota, *now).is_ok()).count();
+        assert!((32..=33).contains(&through), "{through}");
+    }
+
+    #[test]
+    fn so_many_at_once_and_no_more() {
+        let (mut usage, name) = (Usage::default(), Arc::from("alice"));
+        let quota = Quota { rate: 0, concurrency: 2 };
+        assert!(usage.begin(&name, quota, 0).is_ok() && usage.begin(&name, quota, 0).is_ok());
+        assert_eq!(usage.begin(&name, quota, 0), Err(Excess::Concurrency));
+        usage.ended("alice");
+        assert!(usage.begin(&name, quota, 0).is_ok());
+    }
+
+    #[test]
+    fn many_names_are_forgotten_but_for_those_at_work() {
+        let mut usage = Usage::default();
+        let quota = Quota { rate: 0, concurrency: 1 };
+        assert!(usage.begin(&Arc::from("busy"), quota, 0).is_ok());
+        for n in 0..3 * MANY as u64 {
+            let name: Arc<str> = n.to_string().into();
+            assert!(usage.begin(&name, quota, n * REST / 1000).is_ok());
+            usage.ended(&name);
+        }
+        assert!(usage.0.len() <= MANY + 1, "{}", usage.0.len());
+        assert_eq!(usage.running("busy"), 1);
+    }
+}

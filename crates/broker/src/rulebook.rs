@@ -1,0 +1,396 @@
+//! Who may what: the roles and users of a configuration, compiled once, asked for each caller.
+//!
+//! Roles add up. A role that is bound to networks or hours counts only for whoever comes from there at that time; the same bounds on a
+//! user hold for everything that the user does. Where nobody wrote anything, nothing is allowed.
+
+use crate::grant::{Grant, LogLevel, Terms};
+use crate::hours::{Hours, Moment};
+use crate::identity::{Account, Identity};
+use crate::pattern::Pattern;
+use crate::policy::Policy;
+use crate::roles;
+use ipnet::IpNet;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What can be written for a role and for a user alike.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Rules {
+    /// Patterns that allow.
+    pub allow: Vec<String>,
+    /// Patterns that deny.
+    pub deny: Vec<String>,
+    /// From where; empty for everywhere.
+    pub networks: Vec<IpNet>,
+    /// When; empty for always. See [`Hours`].
+    pub hours: Vec<String>,
+    /// Requests in a second.
+    pub rate: Option<u32>,
+    /// Requests at once.
+    pub concurrency: Option<u32>,
+    /// Bytes of one answer.
+    pub output: Option<usize>,
+    /// How long a command may take.
+    pub timeout: Option<Duration>,
+    /// The same for some commands: "originate 60s".
+    pub timeouts: Vec<(String, Duration)>,
+    /// The most talkative level of the switch's log that may be read.
+    pub log: Option<LogLevel>,
+    /// Looked at and written down, but not heeded.
+    pub shadow: bool,
+}
+
+/// A role of the configuration. One with the name of a built-in role adds to it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// Roles whose rules it has, too.
+    pub extends: Vec<String>,
+    /// Its own.
+    pub rules: Rules,
+}
+
+/// A user of the configuration, or several: the name may hold `*`.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct User {
+    /// As in [`Identity::name`].
+    pub name: String,
+    /// Whose channels and domain are their own, when the directory does not say.
+    pub account: Option<Account>,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// What they have beside the roles.
+    pub rules: Rules,
+}
+
+/// What is wrong with a configuration.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{of}: {why}")]
+pub struct BadRules {
+    /// The role or the user: "role reception".
+    pub of: String,
+    /// The key in it: "allow", "hours".
+    pub key: &'static str,
+    /// The value that is wrong.
+    pub value: String,
+    /// What is wrong and what to do.
+    pub why: String,
+}
+
+/// Everything that was written, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Rulebook {
+    /// By name; built-in roles included.
+    roles: HashMap<String, Compiled>,
+    /// In the order of the configuration; all that match count.
+    users: Vec<(User, Compiled)>,
+    defaults: Terms,
+    /// Grants by what they are made of. Bounded.
+    made: Mutex<HashMap<Made, Arc<Grant>>>,
+}
+
+/// What a grant is made of: users of the configuration, roles in force.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Made {
+    users: Vec<usize>,
+    roles: Vec<String>,
+    shadow: Vec<String>,
+}
+
+/// A role or a user, checked.
+#[derive(Clone, Debug, Default)]
+struct Compiled {
+    policy: Policy,
+    networks: Vec<IpNet>,
+    hours: Vec<Hours>,
+    terms: PartTerms,
+    shadow: bool,
+    extends: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PartTerms {
+    rate: Option<u32>,
+    concurrency: Option<u32>,
+    output: Option<usize>,
+    timeout: Option<Duration>,
+    timeouts: Vec<(Pattern, Duration)>,
+    log: Option<LogLevel>,
+}
+
+/// Why somebody may do nothing at all just now.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Shut {
+    /// Nobody wrote anything for them.
+    #[error("no rule is written for {0}; give a role in broker.users")]
+    Unknown(String),
+    /// Not from there.
+    #[error("{0} may not come from there")]
+    Network(String),
+    /// Not now.
+    #[error("{0} may not come at this time")]
+    Hours(String),
+}
+
+impl Rulebook {
+    /// Compiles what is written. `defaults` are the terms where nothing is said.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first.
+    pub fn new(roles: &[Role], users: &[User], defaults: Terms) -> Result<Rulebook, Vec<BadRules>> {
+        let mut wrong = Vec::new();
+        let mut book = Rulebook { defaults, ..Rulebook::default() };
+        for role in roles::ROLES {
+            let policy = role.policy().unwrap_or_default();
+            let terms = PartTerms { log: role.log, ..PartTerms::default() };
+            book.roles.insert(role.name.to_owned(), Compiled { policy, terms, ..Compiled::default() });
+        }
+        for role in roles {
+            let of = format!("role {}", role.name);
+            let mut compiled = compile(&of, &role.rules, &mut wrong);
+            compiled.extends.clone_from(&role.extends);
+            if let Some(built_in) = roles::role(&role.name) {
+                let mut policy = built_in.policy().unwrap_or_default();
+                policy.extend(&compiled.policy);
+                compiled.policy = policy;
+                compiled.terms.log = compiled.terms.log.or(built_in.log);
+            } else if book.roles.contains_key(&role.name) {
+                let why = "is there twice; give each role one entry".to_owned();
+                wrong.push(BadRules { of: of.clone(), key: "name", value: role.name.clone(), why });
+            }
+            book.roles.insert(role.name.clone(), compiled);
+        }
+        for role in roles {
+            book.check_roles(&format!("role {}", role.name), "extends", &role.extends, &mut wrong);
+        }
+        for user in users {
+            let of = format!("user {}", user.name);
+            book.check_roles(&of, "roles", &user.roles, &mut wrong);
+            let compiled = compile(&of, &user.rules, &mut wrong);
+            book.users.push((user.clone(), compiled));
+        }
+        if wrong.is_empty() { Ok(book) } else { Err(wrong) }
+    }
+
+    /// The names of all roles, sorted.
+    pub fn role_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.roles.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The account that the rules give to a name of which the directory knows none.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.users
+            .iter()
+            .filter(|(user, _)| fits(&user.name, name))
+            .find_map(|(user, _)| user.account.as_ref())
+    }
+
+    /// What somebody may do who comes from `source` (none: from this machine) at `now`.
+    ///
+    /// # Errors
+    /// When that is nothing at all.
+    pub fn grant(&self, who: &Identity, source: Option<IpAddr>, now: Moment) -> Result<Arc<Grant>, Shut> {
+        let mut made = Made { users: Vec::new(), roles: Vec::new(), shadow: Vec::new() };
+        for (at, (user, compiled)) in
+            self.users.iter().enumerate().filter(|(_, (user, _))| fits(&user.name, &who.name))
+        {
+            if !compiled.is_from(source) {
+                return Err(Shut::Network(who.to_string()));
+            }
+            if !compiled.is_time(now) {
+                return Err(Shut::Hours(who.to_string()));
+            }
+            made.users.push(at);
+            made.roles.extend(user.roles.iter().cloned());
+        }
+        made.roles.extend(who.roles.iter().cloned());
+        if made.users.is_empty() && made.roles.is_empty() {
+            return Err(Shut::Unknown(who.to_string()));
+        }
+        let given = std::mem::take(&mut made.roles);
+        let mut away = None;
+        for name in self.with_extended(given) {
+            let Some(role) = self.roles.get(&name) else { continue };
+            if !role.is_from(source) {
+                away = Some(Shut::Network(who.to_string()));
+            } else if !role.is_time(now) {
+                away = Some(Shut::Hours(who.to_string()));
+            } else if role.shadow {
+                made.shadow.push(name);
+            } else {
+                made.roles.push(name);
+            }
+        }
+        match away {
+            Some(shut) if made.roles.is_empty() && made.shadow.is_empty() && made.users.is_empty() => {
+                return Err(shut);
+            }
+            _ => {}
+        }
+        let mut grants = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(grant) = grants.get(&made) {
+            return Ok(grant.clone());
+        }
+        let grant = Arc::new(self.make(&made));
+        if grants.len() >= MOST_GRANTS {
+            grants.clear();
+        }
+        grants.insert(made, grant.clone());
+        Ok(grant)
+    }
+
+    fn make(&self, made: &Made) -> Grant {
+        let mut grant = Grant { terms: self.defaults.clone(), ..Grant::default() };
+        let mut tried = Policy::default();
+        let mut most = PartTerms::default();
+        for name in &made.roles {
+            if let Some(role) = self.roles.get(name) {
+                grant.policy.extend(&role.policy);
+                most.widen(&role.terms);
+                grant.roles.push(name.clone());
+            }
+        }
+        let mut own = PartTerms::default();
+        for (_, user) in made.users.iter().filter_map(|at| self.users.get(*at)) {
+            if user.shadow {
+                tried.extend(&user.policy);
+            } else {
+                grant.policy.extend(&user.policy);
+            }
+            own.widen(&user.terms);
+        }
+        for role in made.shadow.iter().filter_map(|name| self.roles.get(name)) {
+            tried.extend(&role.policy);
+        }
+        if !tried.is_empty() {
+            let mut shadow = grant.policy.clone();
+            shadow.extend(&tried);
+            grant.shadow = Some(shadow);
+        }
+        // The user's own word counts before that of the roles.
+        most.apply(&mut grant.terms);
+        own.apply(&mut grant.terms);
+        grant
+    }
+
+    /// The roles and those that they extend, each once.
+    fn with_extended(&self, mut names: Vec<String>) -> Vec<String> {
+        let mut at = 0;
+        while let Some(name) = names.get(at).cloned() {
+            if names[..at].contains(&name) {
+                names.remove(at);
+                continue;
+            }
+            if let Some(role) = self.roles.get(&name) {
+                names.extend(role.extends.iter().cloned());
+            }
+            at += 1;
+        }
+        names
+    }
+
+    fn check_roles(&self, of: &str, key: &'static str, names: &[String], wrong: &mut Vec<BadRules>) {
+        for name in names.iter().filter(|name| !self.roles.contains_key(*name)) {
+            let why = format!("there is no role {name:?}; the roles are {}", self.role_names().join(", "));
+            wrong.push(BadRules { of: of.to_owned(), key, value: name.clone(), why });
+        }
+    }
+}
+
+impl Compiled {
+    fn is_from(&self, source: Option<IpAddr>) -> bool {
+        self.networks.is_empty()
+            || source.is_none_or(|source| self.networks.iter().any(|net| net.contains(&source)))
+    }
+
+    fn is_time(&self, now: Moment) -> bool {
+        self.hours.is_empty() || self.hours.iter().any(|hours| hours.hold(now))
+    }
+}
+
+impl PartTerms {
+    /// The most of both.
+    fn widen(&mut self, other: &PartTerms) {
+        // 0 is no limit, hence more than any.
+        let most = |a: Option<u32>, b: Option<u32>| match (a, b) {
+            (Some(0), _) | (_, Some(0)) => Some(0),
+            (a, b) => a.max(b),
+        };
+        self.rate = most(self.rate, other.rate);
+        self.concurrency = most(self.concurrency, other.concurrency);
+        self.output = self.output.max(other.output);
+        self.timeout = self.timeout.max(other.timeout);
+        self.log = self.log.max(other.log);
+        self.timeouts.extend(other.timeouts.iter().cloned());
+    }
+
+    fn apply(self, terms: &mut Terms) {
+        terms.rate = self.rate.unwrap_or(terms.rate);
+        terms.concurrency = self.concurrency.unwrap_or(terms.concurrency);
+        terms.output = self.output.unwrap_or(terms.output);
+        terms.timeout = self.timeout.unwrap_or(terms.timeout);
+        terms.log = self.log.or(terms.log);
+        terms.timeouts.splice(0..0, self.timeouts);
+    }
+}
+
+fn compile(of: &str, rules: &Rules, wrong: &mut Vec<BadRules>) -> Compiled {
+    let mut compiled =
+        Compiled { networks: rules.networks.clone(), shadow: rules.shadow, ..Compiled::default() };
+    let mut note = |key, value: &str, why: String| {
+        wrong.push(BadRules { of: of.to_owned(), key, value: value.to_owned(), why });
+    };
+    for (key, texts) in [("allow", &rules.allow), ("deny", &rules.deny)] {
+        for text in texts {
+            let one = [text.as_str()];
+            let added = match key {
+                "allow" => compiled.policy.add(of, one, []),
+                _ => compiled.policy.add(of, [], one),
+            };
+            if let Err((text, error)) = added {
+                note(key, &text, error.to_string());
+            }
+        }
+    }
+    for text in &rules.hours {
+        match text.parse() {
+            Ok(hours) => compiled.hours.push(hours),
+            Err(error) => note("hours", text, format!("{error}")),
+        }
+    }
+    for (text, limit) in &rules.timeouts {
+        match Pattern::new(text) {
+            Ok(pattern) => compiled.terms.timeouts.push((pattern, *limit)),
+            Err(error) => note("timeouts", text, error.to_string()),
+        }
+    }
+    let terms = &mut compiled.terms;
+    (terms.rate, terms.concurrency, terms.output) = (rules.rate, rules.concurrency, rules.output);
+    (terms.timeout, terms.log) = (rules.timeout, rules.log);
+    compiled
+}
+
+/// Whether a name is meant by one of the configuration; `*` stands for anything but an "@".
+fn fits(written: &str, name: &str) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    let Some((first, rest)) = written.split_once('*') else { return written == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut rest = rest;
+    loop {
+        let Some((text, more)) = rest.split_once('*') else {
+            return name.strip_suffix(rest).is_some_and(|between| !between.contains('@'));
+        };
+        let Some(at) = name.find(text).filter(|at| !name[..*at].contains('@')) else { return false };
+        (name, rest) = (&name[at + text.len()..], more);
+    }
+}
+
+/// Grants that are kept.
+const MOST_GRANTS: usize = 4096;

@@ -1,10 +1,10 @@
 //! The decision about one command.
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Class, Classes};
 use crate::deed::{Deed, Deeds};
 use crate::line::Line;
 use crate::pattern::Who;
-use crate::policy::{Policy, Says};
+use crate::policy::{Policy, Says, classes};
 
 /// Who asks.
 pub type Caller<'a> = Who<'a>;
@@ -30,8 +30,13 @@ pub fn judge(
     line: Line<'_>,
     unfold: impl FnOnce(Line<'_>, &Catalogue) -> Deeds,
 ) -> Decision {
+    decide(policy, catalogue, caller, &unfold(line, catalogue))
+}
+
+/// Decides about whatever would do these deeds.
+pub fn decide(policy: &Policy, catalogue: &Catalogue, caller: &Caller<'_>, deeds: &Deeds) -> Decision {
     let mut steps = Vec::new();
-    for deed in &unfold(line, catalogue) {
+    for deed in deeds {
         let says = policy.says(deed, catalogue, caller);
         steps.push((deed.clone(), says.clone()));
         if let Says::Refused(why) = says {
@@ -45,4 +50,24 @@ pub fn judge(
     });
     let why = rule.clone().unwrap_or_else(|| "it does nothing that can be judged".into());
     Decision { allowed: rule.is_some(), why, refused: None, steps }
+}
+
+impl Decision {
+    /// The classes of everything that it would do, as far as the catalogue knows.
+    pub fn classes(&self, catalogue: &Catalogue) -> Classes {
+        self.steps.iter().filter_map(|(deed, _)| classes(deed, catalogue)).flat_map(Classes::iter).collect()
+    }
+
+    /// Whether it only tells something, so that doing it twice does no harm.
+    pub fn only_reads(&self, catalogue: &Catalogue) -> bool {
+        let reads = Classes::from_iter([Class::Read, Class::ReadSecret, Class::RunsCommands]);
+        let is_read = |deed: &Deed| match deed {
+            Deed::Command { .. } => {
+                classes(deed, catalogue).is_some_and(|classes| !classes.is_empty() && classes.within(reads))
+            }
+            Deed::Read { .. } => true,
+            _ => false,
+        };
+        !self.steps.is_empty() && self.steps.iter().all(|(deed, _)| is_read(deed))
+    }
 }

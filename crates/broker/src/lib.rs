@@ -24,7 +24,7 @@ pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
 pub use grant::{Grant, LogLevel, Terms};
 pub use identity::{Account, Bound, Identity, Proof};
-pub use judge::{Caller, Decision, judge};
+pub use judge::{Caller, Decision, decide, judge};
 pub use line::{BadLine, Line};
 pub use pattern::Pattern;
 pub use policy::{Policy, Rule};

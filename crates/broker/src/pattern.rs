@@ -140,6 +140,11 @@ impl Pattern {
         self.class().is_none() && !self.name.contains('*')
     }
 
+    /// Whether it holds `{own}`.
+    pub fn asks_for_owners(&self) -> bool {
+        self.words.contains(&Word::Own)
+    }
+
     /// Whether it allows a deed. When in doubt, it does not.
     pub fn allows(&self, deed: &Deed, who: &Who<'_>) -> bool {
         let Some(arguments) = self.about(deed) else { return false };

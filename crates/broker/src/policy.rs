@@ -70,6 +70,11 @@ impl Policy {
         self.allow.is_empty() && self.deny.is_empty()
     }
 
+    /// Whether some rule asks whose a channel is.
+    pub fn asks_for_owners(&self) -> bool {
+        self.allow.iter().chain(&self.deny).any(|rule| rule.pattern.asks_for_owners())
+    }
+
     /// Whether a class is allowed by its name, and not denied.
     pub fn names_class(&self, class: Class) -> bool {
         let names = |rules: &[Rule]| rules.iter().any(|rule| rule.pattern.class() == Some(class));
@@ -128,7 +133,7 @@ impl Policy {
 }
 
 /// The classes of a deed; `None` when the catalogue does not know it.
-fn classes(deed: &Deed, catalogue: &Catalogue) -> Option<Classes> {
+pub(crate) fn classes(deed: &Deed, catalogue: &Catalogue) -> Option<Classes> {
     match deed {
         Deed::Command { name, arguments } => catalogue.command(name).map(|entry| entry.classes(arguments)),
         Deed::Application { name, arguments } => {

@@ -6,6 +6,7 @@
 //!
 //! Start with [`judge()`].
 
+pub mod audit;
 pub mod catalogue;
 pub mod deed;
 pub mod freeswitch;

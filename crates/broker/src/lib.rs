@@ -20,6 +20,8 @@ pub mod pattern;
 pub mod policy;
 pub mod roles;
 pub mod rulebook;
+#[cfg(feature = "tokio")]
+pub mod upstream;
 
 pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
@@ -30,3 +32,5 @@ pub use line::{BadLine, Line};
 pub use pattern::Pattern;
 pub use policy::{Policy, Rule};
 pub use rulebook::Rulebook;
+#[cfg(feature = "tokio")]
+pub use upstream::Upstream;

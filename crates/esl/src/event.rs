@@ -50,6 +50,13 @@ pub struct EventView<'a> {
     format: Format,
 }
 
+impl Default for EventView<'_> {
+    /// An event without headers.
+    fn default() -> Self {
+        Self { text: b"", format: Format::Plain }
+    }
+}
+
 impl<'a> EventView<'a> {
     /// A view of the body of an event frame. Only its beginning is looked at; what is malformed further on ends the
     /// headers early.

@@ -173,6 +173,11 @@ impl World {
         self.calls.values()
     }
 
+    /// What `uuid_dump` tells about a channel: an event CHANNEL_DATA. `None` when there is none.
+    pub fn dump(&self, now: u64, uuid: &str) -> Option<Event> {
+        self.calls.values().find(|call| call.has(uuid))?.dump(&self.identity, tick(now), uuid)
+    }
+
     /// Figures about sessions.
     pub fn sessions(&self) -> Sessions {
         self.sessions

@@ -2,7 +2,7 @@
 
 use super::{Config, Disconnect, disconnect::quote};
 use crate::{
-    command::Command,
+    command::{Command, CommandError},
     frame::{Decoder, Frame, FrameKind},
 };
 use socket2::{SockRef, TcpKeepalive};
@@ -18,6 +18,8 @@ use tokio::{
 pub struct Connection {
     stream: TcpStream,
     decoder: Decoder,
+    /// Encoded commands that are not written yet.
+    waiting: Vec<u8>,
     version: Option<String>,
 }
 
@@ -85,7 +87,8 @@ impl Connection {
             let probes = TcpKeepalive::new().with_time(idle).with_interval(KEEPALIVE_INTERVAL);
             SockRef::from(&stream).set_tcp_keepalive(&probes)?;
         }
-        let mut connection = Self { stream, decoder: Decoder::new(config.limits), version: None };
+        let mut connection =
+            Self { stream, decoder: Decoder::new(config.limits), waiting: Vec::new(), version: None };
         timeout(config.auth_timeout, connection.log_in(config))
             .await
             .map_err(|_| Disconnect::AuthTimeout(config.auth_timeout))??;
@@ -97,13 +100,58 @@ impl Connection {
         self.version.as_deref()
     }
 
-    /// Sends a command.
+    /// Sends a command, after those that wait. Dropping the future leaves what was not written yet to wait.
     ///
     /// # Errors
     /// [`Disconnect::Configuration`] when it holds what cannot be sent, or why the connection broke.
     pub async fn send(&mut self, command: Command<'_>) -> Result<(), Disconnect> {
-        let bytes = command.to_bytes()?;
-        Ok(self.stream.write_all(&bytes).await?)
+        command.encode(&mut self.waiting)?;
+        while !self.waiting.is_empty() {
+            let written = self.stream.write(&self.waiting).await?;
+            self.waiting.drain(..written);
+        }
+        Ok(())
+    }
+
+    /// Lets a command wait until [`Self::turn`] writes it, behind those that wait already.
+    ///
+    /// # Errors
+    /// When it holds what cannot be sent; it does not wait then.
+    pub fn queue(&mut self, command: Command<'_>) -> Result<(), CommandError> {
+        command.encode(&mut self.waiting)
+    }
+
+    /// How many bytes of commands wait to be written.
+    pub fn queued(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Writes some of what waits or reads once, whichever can be done first: for whoever sends while events come, so that
+    /// neither side waits for the other to read. Gives how many bytes came. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// How the connection ended.
+    pub async fn turn(&mut self) -> Result<usize, Disconnect> {
+        if self.waiting.is_empty() {
+            return self.read().await;
+        }
+        let (mut reader, mut writer) = self.stream.split();
+        tokio::select! {
+            biased;
+            written = writer.write(&self.waiting) => {
+                let written = written?;
+                self.waiting.drain(..written);
+                Ok(0)
+            }
+            read = reader.read(self.decoder.space()) => {
+                let read = read?;
+                if read == 0 {
+                    return Err(self.decoder.finish().into());
+                }
+                self.decoder.filled(read);
+                Ok(read)
+            }
+        }
     }
 
     /// Sends a command and waits for its answer. What else arrives meanwhile is passed over.

@@ -4,6 +4,7 @@
 //! demo can set the answer to any command with [`SimSwitch::set_api`](crate::SimSwitch::set_api).
 
 use super::Shared;
+use esl::Format;
 use std::{sync::Arc, time::Duration};
 
 mod directory;
@@ -24,6 +25,9 @@ pub(super) async fn run(shared: &Arc<Shared>, command: &str) -> String {
     if delay > Duration::ZERO {
         tokio::time::sleep(delay).await;
     }
+    if let ("msleep", Ok(millis)) = (verb, argument.parse()) {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
     let text = set.unwrap_or_else(|| known(shared, &verb.to_ascii_lowercase(), argument, verb));
     if text.is_empty() { "-ERR no reply\n".into() } else { text }
 }
@@ -43,6 +47,10 @@ fn known(shared: &Shared, verb: &str, argument: &str, as_written: &str) -> Strin
         "sofia" => show::sofia(shared, &words),
         "sofia_contact" => directory::contact(shared, argument),
         "uuid_kill" => uuid_kill(shared, &words),
+        "uuid_dump" => uuid_dump(shared, &words),
+        "msleep" if words.is_empty() => "-USAGE: <number of milliseconds>\n".into(),
+        // It has slept already.
+        "msleep" => "+OK\n".into(),
         "uuid_exists" => flag(shared.world().legs().any(|leg| leg.uuid == argument)),
         "global_getvar" => match argument {
             "domain" => shared.identity().domain.clone(),
@@ -108,6 +116,20 @@ fn uuid_kill(shared: &Shared, words: &[&str]) -> String {
             if hung_up { "+OK\n".into() } else { "-ERR No such channel!\n".into() }
         }
     }
+}
+
+fn uuid_dump(shared: &Shared, words: &[&str]) -> String {
+    let Some(uuid) = words.first() else { return "-USAGE: <uuid> [format]\n".into() };
+    let now = shared.now();
+    let Some(event) = shared.world().dump(now, uuid) else { return "-ERR No such channel!\n".into() };
+    let format = match words.get(1) {
+        Some(word) if word.eq_ignore_ascii_case("json") => Format::Json,
+        Some(word) if word.eq_ignore_ascii_case("xml") => Format::Xml,
+        _ => return String::from_utf8_lossy(event.plain()).into_owned(),
+    };
+    let frame = event.frame(format);
+    let head = frame.windows(2).position(|two| two == b"\n\n").map_or(0, |at| at + 2);
+    String::from_utf8_lossy(&frame[head..]).into_owned()
 }
 
 /// Only the built-in lists of FreeSWITCH that name the loopback.

@@ -6,6 +6,7 @@
 
 use super::{Due, Effects, Later, World, emit, host, register::Exchange};
 use crate::{
+    event::Event,
     identity::Identity,
     step::{Client, Credentials},
     template::{Field, Kind, Times},
@@ -82,6 +83,29 @@ impl Call {
 
     pub(super) fn has(&self, uuid: &str) -> bool {
         self.legs().any(|leg| leg.uuid == uuid)
+    }
+
+    /// The last that its events told about one of its channels, as CHANNEL_DATA.
+    pub(super) fn dump(&self, identity: &Identity, now: u64, uuid: &str) -> Option<Event> {
+        let active = self.caller.state == State::Active;
+        let kinds: &[Kind] = match (self.route, active) {
+            (Route::Echo, false) => &[Kind::EchoCreate],
+            (Route::Echo, true) => &[Kind::EchoAnswer],
+            (Route::Ring, _) => &[Kind::RingProgress],
+            (Route::Bridge, false) => &[Kind::BridgeACreate, Kind::BridgeBCreate],
+            (Route::Bridge, true) => &[Kind::BridgeBAnswer, Kind::BridgeAAnswer],
+            (Route::Toll, false) => &[Kind::TollACreate, Kind::TollBCreate],
+            (Route::Toll, true) => &[Kind::TollBAnswer, Kind::TollAAnswer],
+        };
+        let mut effects = Effects::default();
+        self.emit(identity, kinds, Times { now, ..Times::default() }, "", &mut effects);
+        let is_of = |event: &Event| {
+            event.view().header("Unique-ID").is_some_and(|value| value.eq_decoded(uuid.as_bytes()))
+        };
+        let event = effects.events.into_iter().find(is_of)?;
+        let text = String::from_utf8_lossy(event.plain());
+        let name = text.lines().find(|line| line.starts_with("Event-Name: "))?;
+        Event::from_plain(text.replacen(name, "Event-Name: CHANNEL_DATA", 1).into_bytes()).ok()
     }
 
     fn emit(&self, identity: &Identity, kinds: &[Kind], at: Times, cause: &str, effects: &mut Effects) {

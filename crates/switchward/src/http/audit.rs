@@ -1,12 +1,13 @@
 //! The audit: who asked for which change, from where, and what came of it.
 
 use super::extract::{Json, Query as Asked};
+use super::history::time;
+use super::lists::page::page_length;
 use super::{Error, blocking};
 use crate::app::App;
 use crate::clock;
 use crate::store::audit::{Query, Row, select};
 use axum::extract::State;
-use guard::Time;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -26,16 +27,19 @@ pub struct Filter {
     /// Only what is older than this row: the `next` of the page before.
     before: Option<i64>,
     /// Rows in a page, 1 to 1000; 100 when left out.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// Only what this token, user or certificate asked, by its whole name.
+    /// Only what this token, user or certificate asked, by its whole name; empty for requests without a credential.
     who: Option<String>,
-    /// Only what was asked from this address.
+    /// Only what was asked from this address; empty for the Unix socket.
     source: Option<String>,
     /// Only actions with this text in them, such as `blacklist` or `DELETE`.
     action: Option<String>,
     /// Only what was asked at this time or later (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
     since: Option<String>,
     /// Only what was asked before this time (RFC 3339).
+    #[param(value_type = Option<String>, format = DateTime)]
     until: Option<String>,
 }
 
@@ -97,31 +101,19 @@ impl From<Row> for Entry {
 
 impl Filter {
     fn query(self) -> Result<(Query, usize), Error> {
-        let limit = self.limit.unwrap_or(100);
-        if !(1..=1_000).contains(&limit) {
-            return Err(Error::bad_request("limit is 1 to 1000"));
-        }
-        let time = |name: &str, text: Option<String>| text.map(|text| time(name, &text)).transpose();
+        let limit = page_length(self.limit)?;
         let query = Query {
             before: self.before,
             // One more tells whether there is a next page.
-            limit: limit + 1,
+            limit: limit as u32 + 1,
             who: self.who,
             source: self.source,
             action: self.action,
-            since: time("since", self.since)?,
-            until: time("until", self.until)?,
+            since: time("since", self.since.as_deref())?,
+            until: time("until", self.until.as_deref())?,
         };
-        Ok((query, limit as usize))
+        Ok((query, limit))
     }
-}
-
-fn time(name: &str, text: &str) -> Result<Time, Error> {
-    let stamp = text.parse::<jiff::Timestamp>().ok();
-    let micros = stamp.and_then(|stamp| u64::try_from(stamp.as_microsecond()).ok());
-    micros
-        .map(Time::from_micros)
-        .ok_or_else(|| Error::bad_request(format!("{name} is a time such as 2026-11-21T10:00:00Z")))
 }
 
 /// Who asked for which change.

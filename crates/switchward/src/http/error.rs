@@ -90,5 +90,17 @@ pub(super) async fn no_such_path(request: Request) -> Error {
 /// What a known path with another method is answered with; the `Allow` header says which methods there are.
 pub(super) async fn wrong_method(request: Request) -> Error {
     let (method, path) = (request.method(), request.uri().path());
+    // The one path that has no route of its own: that of the bans has more methods.
+    if path.starts_with("/security/blacklist/") && is_why(path) {
+        return Error::wrong_method(method, path, WHY_METHODS);
+    }
     Error::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not a method of {path}"))
 }
+
+/// Whether a path ends with "/why", which may be percent-encoded.
+fn is_why(path: &str) -> bool {
+    path.ends_with("/why") || path.ends_with("%2Fwhy") || path.ends_with("%2fwhy")
+}
+
+/// The methods of `/security/blacklist/{ip}/why`, as a route of its own would list them.
+pub(super) const WHY_METHODS: &str = "GET,HEAD";

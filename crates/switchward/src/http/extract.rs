@@ -3,6 +3,7 @@
 //! Each refuses with our own [`Error`], so that no answer is ever plain text.
 
 use super::Error;
+use super::error::WHY_METHODS;
 use super::gate::ORIGIN_NEEDS_JSON;
 pub use crate::access::Who;
 use crate::access::record::Note;
@@ -84,7 +85,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Place {
         let Segment(text) = Segment::from_request_parts(parts, state).await?;
         // A path that may hold slashes can have nothing behind it, so "/why", which only a GET has, arrives here.
         if text.ends_with("/why") && !matches!(parts.method, Method::GET | Method::HEAD) {
-            return Err(Error::wrong_method(&parts.method, parts.uri.path(), "GET, HEAD"));
+            return Err(Error::wrong_method(&parts.method, parts.uri.path(), WHY_METHODS));
         }
         Place::of(&text)
     }

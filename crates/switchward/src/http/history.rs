@@ -82,7 +82,7 @@ pub struct HistoryQuery {
     /// "next" of the page before.
     pub cursor: Option<i64>,
     /// An address, a CIDR, or an address and port: bans that have an address in common with it.
-    #[param(value_type = Option<schema::Target>)]
+    #[param(value_type = Option<schema::TargetIfAny>)]
     pub ip: Option<String>,
     /// The rule; "operator" for bans by hand.
     pub rule: Option<String>,
@@ -253,9 +253,9 @@ fn end(word: EndWord) -> End {
     }
 }
 
-/// A point in time that a parameter names.
-fn time(name: &str, text: Option<&str>) -> Result<Option<Time>, Error> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+/// A point in time that a parameter names; what was before 1970 is 1970.
+pub(super) fn time(name: &str, text: Option<&str>) -> Result<Option<Time>, Error> {
+    let Some(text) = text else { return Ok(None) };
     match text.parse::<jiff::Timestamp>() {
         Ok(stamp) => Ok(Some(Time::from_micros(u64::try_from(stamp.as_microsecond()).unwrap_or_default()))),
         Err(_) => Err(Error::bad_request(format!(

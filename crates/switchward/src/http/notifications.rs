@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::clock;
 use crate::notify::{Channel, DeadLetter, Kind, TargetStats, Tested};
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -109,7 +110,10 @@ async fn notifications(State(app): State<Arc<App>>) -> Json<Notifications> {
     path = "/security/notifications/test",
     tag = "state",
     request_body = TestOrder,
-    responses((status = 200, description = "What became of each message", body = TestResults))
+    responses(
+        (status = 200, description = "What became of each message", body = TestResults),
+        (status = 409, description = "The target is not configured, or none is")
+    )
 )]
 async fn test(
     State(app): State<Arc<App>>,
@@ -128,13 +132,15 @@ async fn test(
     match (results.is_empty(), only) {
         (true, Some(channel)) => {
             let name = channel.word();
-            Err(Error::bad_request(format!("{name} is not configured; set the keys of [notify.{name}]")))
+            Err(not_configured(format!("{name} is not configured; set the keys of [notify.{name}]")))
         }
-        (true, None) => {
-            Err(Error::bad_request("no target is configured; see [notify] in docs/notifications.md"))
-        }
+        (true, None) => Err(not_configured("no target is configured; see [notify] in docs/notifications.md")),
         _ => Ok(Json(TestResults { results: results.into_iter().map(TestResult::of).collect() })),
     }
+}
+
+fn not_configured(text: impl Into<String>) -> Error {
+    Error::new(StatusCode::CONFLICT, text)
 }
 
 impl Target {

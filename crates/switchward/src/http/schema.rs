@@ -119,6 +119,16 @@ forms! {
         "maxItems": LARGEST_BATCH,
         "items": {"$ref": "#/components/schemas/AllowOrderOfMany"},
     });
+    /// A list to import.
+    ImportLines = json!({
+        "type": "array",
+        "description": "What GET /security/export writes.",
+        "items": {"description": "An object of that form; what does not fit is told in the errors of the answer."},
+    });
+    /// A list to import, as text.
+    ImportText = json!({
+        "description": "What GET /security/export writes, as text; what does not fit is told in the errors of the answer.",
+    });
     /// A pattern of domains.
     Pattern = json!({
         "type": "string",

@@ -62,7 +62,7 @@ async fn the_history_is_searched_and_paged() {
     assert_eq!((told(&one)[0].0.as_str(), one["next"].is_i64()), ("198.51.100.7", true));
     let net = daemon.get("/security/history/198.51.100.0%2F24").await.ok();
     assert_eq!(told(&net).len(), 2);
-    for query in ["limit=0", "cursor=x", "how=so", "from=yesterday", "ip=x", "page=1"] {
+    for query in ["limit=0", "cursor=x", "how=so", "from=yesterday", "to=", "ip=x", "page=1"] {
         daemon.get(&format!("/security/history?{query}")).await.error(400);
     }
     daemon.get("/security/history/pbx.example").await.error(400);

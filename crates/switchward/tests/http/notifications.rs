@@ -386,9 +386,9 @@ async fn a_test_message_tells_what_became_of_it_and_no_secret_is_shown() {
         config.notify.slack.url = Secret::from(format!("{}/services/T0/slack-s3cret", receiver.url));
     })
     .await;
-    let none = Daemon::start().await.post("/security/notifications/test", &json!({})).await.error(400);
+    let none = Daemon::start().await.post("/security/notifications/test", &json!({})).await.error(409);
     assert!(none.contains("no target is configured"), "{none}");
-    let off = told.daemon.post("/security/notifications/test", &json!({"target": "mail"})).await.error(400);
+    let off = told.daemon.post("/security/notifications/test", &json!({"target": "mail"})).await.error(409);
     assert!(off.contains("mail is not configured"), "{off}");
     told.daemon.post("/security/notifications/test", &json!({"target": "pigeon"})).await.error(400);
     let all = told.daemon.post("/security/notifications/test", &json!({})).await.ok();

@@ -77,14 +77,15 @@ async fn every_line_is_judged_like_an_order_and_none_stops_another() {
 #[tokio::test]
 async fn what_is_no_list_is_told_and_too_much_is_refused() {
     let daemon = Daemon::start().await;
-    for (format, body) in
-        [("json", "{}"), ("json", "[1,"), ("json", ""), ("csv", "a,b\n1,2\n"), ("ipset", "flush x")]
-    {
+    for (format, body) in [("json", "{}"), ("json", "1"), ("json", ""), ("csv", ""), ("ipset", "\n ")] {
+        import(&daemon, &format!("format={format}"), body).await.error(400);
+    }
+    for (format, body) in [("json", "[1,"), ("csv", "a,b\n1,2\n"), ("ipset", "flush x")] {
         let answer = import(&daemon, &format!("format={format}"), body).await.ok();
         assert!(answer["bad"].as_u64().unwrap() >= 1, "{format} {body}: {answer}");
     }
-    import(&daemon, "format=xml", "").await.error(400);
-    import(&daemon, "dry=yes", "").await.error(400);
+    import(&daemon, "format=xml", "[]").await.error(400);
+    import(&daemon, "dry=yes", "[]").await.error(400);
     daemon.get("/security/export?what=all").await.error(400);
     import(&daemon, "format=csv", vec![b'x'; (32 << 20) + 1]).await.error(413);
     let two_mib = format!("ip\n{}", "203.0.113.1\n".repeat(200_000));

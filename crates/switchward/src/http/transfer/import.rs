@@ -2,6 +2,7 @@
 
 use super::super::extract::{Json, Query};
 use super::super::lists::walking;
+use super::super::schema::{ImportLines, ImportText};
 use super::super::{Error, Who};
 use super::record::Record;
 use super::{Format, What, read, too_large};
@@ -77,11 +78,11 @@ pub struct LineError {
     tag = "bans",
     params(ImportQuery),
     request_body(description = "What /security/export writes", content(
-        (Vec<Object> = "application/json"), (String = "text/csv"), (String = "text/plain")
+        (ImportLines = "application/json"), (ImportText = "text/csv"), (ImportText = "text/plain")
     )),
     responses(
         (status = 200, description = "What came of each line", body = Imported),
-        (status = 400, description = "A parameter that is unknown or malformed"),
+        (status = 400, description = "A parameter that is unknown or malformed, no body, or JSON that is no array"),
         (status = 413, description = "The body is larger than 32 MiB"),
         (status = 503, description = "Two imports are under way")
     )
@@ -103,6 +104,7 @@ pub(super) async fn import(
         Ok(Err(_)) => return Err(Error::bad_request("the body could not be read")),
         Err(_) => return Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")),
     };
+    is_a_list(query.format, &body)?;
     let (working, by, dry_run) = (app.clone(), who.to_string(), query.dry_run);
     let mut imported = walking(move || {
         // Kept as long as the body.
@@ -132,6 +134,18 @@ pub(super) async fn import(
         }
     }
     Ok(Json(imported))
+}
+
+/// Refuses what is no list at all, so that a script that sends the wrong thing has an error and not an answer full of them.
+fn is_a_list(format: Format, body: &[u8]) -> Result<(), Error> {
+    let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    match (format, begin) {
+        (_, None) => Err(Error::bad_request("a body is required: a list as GET /security/export writes it")),
+        (Format::Json, Some(begin)) if *begin != b'[' => Err(Error::bad_request(
+            "the body is not an array of objects; other forms want format=csv or format=ipset",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An import under way.

@@ -14,6 +14,8 @@ mod walk;
 
 pub use chain::{Anchor, Chain, Digest, Key};
 pub use line::LONGEST as LONGEST_LINE;
+#[cfg(feature = "tokio")]
+pub(crate) use line::anchor as line_anchor;
 pub use read::{Kind, Record};
 pub use stamp::{micros as micros_of_stamp, stamp};
 pub use walk::{Broken, Gap, MOST_GAPS, Report, Torn, Walk, What};

@@ -13,6 +13,8 @@ pub mod freeswitch;
 pub mod grant;
 pub mod hours;
 pub mod identity;
+#[cfg(feature = "tokio")]
+pub mod journal;
 pub mod judge;
 pub mod limits;
 pub mod line;

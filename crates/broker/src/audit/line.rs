@@ -114,6 +114,13 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The number and hash of a line without its line feed; `None` when the line is not as it was written.
+#[cfg(feature = "tokio")]
+pub(crate) fn anchor(line: &[u8]) -> Option<super::Anchor> {
+    let parts = Parts::of(line).filter(Parts::is_right)?;
+    Some(super::Anchor { sequence: parts.sequence, hash: parts.hash })
+}
+
 /// Takes `,"name":"<64 digits>"` off the end.
 fn take_digest<'a>(name: &str, bytes: &'a [u8]) -> Option<(&'a [u8], Digest)> {
     let bytes = bytes.strip_suffix(b"\"")?;

@@ -166,6 +166,12 @@ impl Outbox {
         self.shared.work.notify_one();
     }
 
+    /// Cuts off a client that does not read, as [`Overflow::Kill`] does.
+    pub fn kill(&self) {
+        self.queue().fate = Fate::Killed;
+        self.advance(Phase::Killed);
+    }
+
     /// Closes the connection at once, wherever the stream happens to be.
     pub fn abort(&self) {
         self.advance(Phase::Aborted);

@@ -4,15 +4,16 @@
 //! connection is closed. Dropping a session closes its connection.
 
 use super::{
-    AuthTimeout, ServerConfig,
+    AuthTimeout, Peer, ServerConfig,
+    admission::Place,
     outbox::{Fate, Outbox, Pending, Phase},
+    stream::{Reader, Stream},
     writer,
 };
 use crate::{CommandDecoder, CommandFrame, DecodeError, End, reply};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncReadExt as _,
-    net::{TcpStream, tcp::OwnedReadHalf},
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
@@ -105,11 +106,12 @@ impl std::fmt::Debug for Request {
 /// One client. See the module.
 #[derive(Debug)]
 pub struct Session {
-    reader: OwnedReadHalf,
+    reader: Reader,
     decoder: CommandDecoder,
     outbox: Outbox,
     phase: watch::Receiver<Phase>,
-    peer: SocketAddr,
+    peer: Peer,
+    place: Place,
     awaited: Awaited,
     linger: Duration,
 }
@@ -123,8 +125,8 @@ enum Awaited {
 }
 
 impl Session {
-    pub(super) fn start(stream: TcpStream, peer: SocketAddr, config: Arc<ServerConfig>) -> Self {
-        let (reader, socket) = stream.into_split();
+    pub(super) fn start(stream: Stream, peer: Peer, place: Place, config: Arc<ServerConfig>) -> Self {
+        let (reader, socket) = stream.split();
         let outbox = Outbox::new(config.queue);
         let awaited = match config.auth_timeout {
             AuthTimeout::FirstCommand(within) => Awaited::Command(Instant::now() + within),
@@ -134,20 +136,21 @@ impl Session {
         let mut greeting = Vec::new();
         reply::auth_request(&mut greeting);
         outbox.reply(&greeting);
-        tokio::spawn(writer::run(socket, outbox.clone(), config.linger));
+        tokio::spawn(writer::run(socket, outbox.clone(), config.linger, config.stall));
         Self {
             reader,
             decoder: CommandDecoder::new(config.limits),
             phase: outbox.watch(),
             outbox,
             peer,
+            place,
             awaited,
             linger: config.linger,
         }
     }
 
-    /// The client's address.
-    pub fn peer(&self) -> SocketAddr {
+    /// Where the client comes from.
+    pub fn peer(&self) -> Peer {
         self.peer
     }
 
@@ -161,8 +164,9 @@ impl Session {
         self.outbox.reply(frames);
     }
 
-    /// Says that the client has logged in, which ends [`AuthTimeout::Login`].
+    /// Says that the client has logged in, which ends [`AuthTimeout::Login`] and frees its place among the strangers.
     pub fn authenticated(&mut self) {
+        self.place.known();
         self.awaited = Awaited::Nothing;
     }
 
@@ -264,7 +268,7 @@ impl Drop for Session {
 }
 
 /// Reads and forgets until the client closes.
-pub(super) async fn drain(reader: &mut OwnedReadHalf) {
+pub(super) async fn drain(reader: &mut Reader) {
     let mut nowhere = [0; 4096];
     while matches!(reader.read(&mut nowhere).await, Ok(n) if n > 0) {}
 }

@@ -1,8 +1,10 @@
 //! The server against raw sockets: what is written when, and that no client can hurt another.
 
 use super::*;
-use crate::End;
+use crate::{End, reply};
 use std::net::Ipv4Addr;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::{io::AsyncReadExt as _, time::timeout};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -290,4 +292,110 @@ async fn a_source_that_can_wait_waits_for_room() {
     assert_eq!(got.len(), total * length);
     outbox.abort();
     timeout(SOON, outbox.room(0)).await.expect("nobody waits for a closed connection");
+}
+
+fn limited(clients: ClientLimits) -> ServerConfig {
+    ServerConfig { clients, linger: SOON, ..ServerConfig::default() }
+}
+
+#[tokio::test]
+async fn strangers_from_one_source_cannot_take_all_places() {
+    let clients = ClientLimits { all: 4, strangers: 3, strangers_per_source: 2 };
+    let server = server(limited(clients)).await;
+    let (_first, one) = pair(&server).await;
+    let (_second, two) = pair(&server).await;
+    let address = server.local_addr().expect("an address");
+    // The third is closed without a word while the server waits for the next.
+    let mut third = TcpStream::connect(address).await.expect("a connection");
+    tokio::select! {
+        closed = rest(&mut third) => assert_eq!(closed, b""),
+        _ = server.accept() => panic!("a third stranger came in"),
+    }
+    assert_eq!((server.admitted().clients, server.admitted().turned_away), (2, 1));
+    let mut one = one.welcome();
+    one.authenticated();
+    assert_eq!(server.admitted().strangers, 1);
+    let (_fourth, three) = pair(&server).await;
+    drop((two, three));
+    assert_eq!((server.admitted().clients, server.admitted().strangers), (1, 0));
+}
+
+#[tokio::test]
+async fn all_clients_together_are_bounded_too() {
+    let server = server(limited(ClientLimits { all: 1, ..ClientLimits::default() })).await;
+    let (_first, one) = pair(&server).await;
+    let mut one = one.welcome();
+    one.authenticated();
+    let mut second =
+        TcpStream::connect(server.local_addr().expect("an address")).await.expect("a connection");
+    tokio::select! {
+        closed = rest(&mut second) => assert_eq!(closed, b""),
+        _ = server.accept() => panic!("a second client came in"),
+    }
+    drop(one);
+    pair(&server).await;
+}
+
+#[tokio::test]
+async fn a_client_over_a_unix_socket_is_known_by_its_user() {
+    let path = std::env::temp_dir().join(format!("esl-{}-{:x}.sock", std::process::id(), fastrand::u64(..)));
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let server = Server::over_unix(listener, ServerConfig::default());
+    let (client, incoming) = tokio::join!(tokio::net::UnixStream::connect(&path), server.accept());
+    std::fs::remove_file(&path).expect("the socket's file");
+    let (mut client, incoming) = (client.expect("a connection"), incoming.expect("a client"));
+    let own = client.peer_cred().expect("credentials").uid();
+    assert!(matches!(incoming.peer(), Peer::Unix { uid, .. } if uid == own), "{:?}", incoming.peer());
+    let mut session = incoming.welcome();
+    client.write_all(b"auth x\n\n").await.expect("a connection");
+    assert_eq!(session.next().await.expect("a command").line(), b"auth x");
+    drop(session);
+    let mut got = Vec::new();
+    timeout(SOON, client.read_to_end(&mut got)).await.expect("the end in time").expect("no error");
+    assert_eq!(got, b"Content-Type: auth/request\n\n");
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_given_up_and_holds_up_nobody() {
+    let server = server(ServerConfig::default()).await;
+    let (mut slow, incoming) = pair(&server).await;
+    let never = incoming.secure(Duration::from_millis(20), async |stream| {
+        std::future::pending::<()>().await;
+        Ok(stream)
+    });
+    let error = never.await.expect_err("no handshake");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert_eq!(rest(&mut slow).await, b"");
+    assert_eq!(server.admitted().clients, 0);
+}
+
+#[tokio::test]
+async fn any_stream_can_carry_a_session() {
+    let (mut client, incoming) = pair(&server(ServerConfig::default()).await).await;
+    // A stand-in for TLS: what comes out at the other end was buffered and must be flushed.
+    let buffered = incoming.secure(SOON, async |stream| Ok(tokio::io::BufStream::new(stream))).await;
+    let mut session = buffered.expect("a handshake").welcome();
+    assert_eq!(read(&mut client, 28).await, "Content-Type: auth/request\n\n");
+    client.write_all(b"exit\n\n").await.expect("a connection");
+    assert_eq!(session.next().await.expect("a command").line(), b"exit");
+    let (got, ()) = tokio::join!(
+        async {
+            let got = rest(&mut client).await;
+            drop(client);
+            got
+        },
+        session.finish()
+    );
+    assert_eq!(String::from_utf8_lossy(&got), NOTICE);
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_for_too_long_is_cut_off() {
+    let stall = Some(Duration::from_millis(50));
+    let config = ServerConfig { stall, linger: Duration::from_millis(50), ..queue(10, Overflow::Drop) };
+    let (_client, mut session) = greeted(config).await;
+    // More than the kernel buffers between two sockets.
+    session.reply(&vec![b'x'; 32 * 1024 * 1024]);
+    let ended = timeout(SOON, session.next()).await.expect("the end in time");
+    assert!(matches!(ended, Err(Ended::Killed)), "{ended:?}");
 }

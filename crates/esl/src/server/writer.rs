@@ -3,21 +3,23 @@
 //! It is the only writer of its socket. A client that is killed or aborted gets no more of what was being written,
 //! even if that cuts an event in two: FreeSWITCH does the same, and clients must stand it.
 
-use super::outbox::{Outbox, Phase};
+use super::{
+    outbox::{Outbox, Phase},
+    stream::Writer,
+};
 use crate::reply;
 use std::{io, time::Duration};
 use tokio::{
     io::AsyncWriteExt as _,
-    net::tcp::OwnedWriteHalf,
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 
 /// Writes until the connection ends; then its phase is [`Phase::Done`].
-pub(super) async fn run(mut socket: OwnedWriteHalf, outbox: Outbox, linger: Duration) {
+pub(super) async fn run(mut socket: Writer, outbox: Outbox, linger: Duration, stall: Option<Duration>) {
     let mut phase = outbox.watch();
     let written = tokio::select! {
-        written = write_queue(&mut socket, &outbox) => written,
+        written = write_queue(&mut socket, &outbox, stall) => written,
         () = cut_off(&mut phase, linger) => Ok(()),
     };
     if let Err(error) = written {
@@ -26,21 +28,48 @@ pub(super) async fn run(mut socket: OwnedWriteHalf, outbox: Outbox, linger: Dura
         let mut notice = Vec::new();
         reply::disconnect_notice(&mut notice, reply::KILLED_LISTENER);
         // The client may read on later, or never.
-        let _ = timeout(linger, socket.write_all(&notice)).await;
+        let _ = timeout(linger, async {
+            socket.write_all(&notice).await?;
+            socket.flush().await
+        })
+        .await;
     }
-    // A failed socket cannot be shut down any more than it is.
-    let _ = socket.shutdown().await;
+    // A failed socket cannot be shut down any more than it is, and TLS would like to say goodbye to one who does not read.
+    let _ = timeout(linger, socket.shutdown()).await;
     outbox.advance(Phase::Done);
 }
 
-async fn write_queue(socket: &mut OwnedWriteHalf, outbox: &Outbox) -> io::Result<()> {
+async fn write_queue(socket: &mut Writer, outbox: &Outbox, stall: Option<Duration>) -> io::Result<()> {
     let mut batch = Vec::new();
     while outbox.take(&mut batch).await {
-        socket.write_all(&batch).await?;
+        if !write_batch(socket, &batch, stall).await? {
+            outbox.kill();
+            return Ok(());
+        }
         batch.clear();
         batch.shrink_to(BATCH_AT_REST);
     }
     Ok(())
+}
+
+/// Gives false when the client took nothing for too long.
+async fn write_batch(socket: &mut Writer, bytes: &[u8], stall: Option<Duration>) -> io::Result<bool> {
+    let Some(stall) = stall else {
+        socket.write_all(bytes).await?;
+        return socket.flush().await.map(|()| true);
+    };
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Ok(written) = timeout(stall, socket.write(rest)).await else { return Ok(false) };
+        match written? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            n => rest = &rest[n..],
+        }
+    }
+    match timeout(stall, socket.flush()).await {
+        Ok(flushed) => flushed.map(|()| true),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Returns when writing must stop in the middle.

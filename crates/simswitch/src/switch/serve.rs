@@ -30,8 +30,10 @@ async fn serve(shared: Arc<Shared>, incoming: Incoming) {
         incoming.refuse().await;
         return;
     }
+    // It listens on TCP only.
+    let Some(peer) = incoming.peer().address() else { return };
     let mut session = incoming.welcome();
-    let client = Client::new(shared.next_client(), session.peer(), session.outbox());
+    let client = Client::new(shared.next_client(), peer, session.outbox());
     shared.fanout.add(Arc::clone(&client));
     shared.changed();
     loop {

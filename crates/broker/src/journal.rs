@@ -103,10 +103,24 @@ pub struct Health {
     pub file_bytes: u64,
 }
 
+#[derive(Debug)]
+enum State {
+    Open(Box<Writer>),
+    /// It could not be opened; it is tried again with each [`Journal::tick`].
+    Closed(Box<Closed>),
+}
+
+#[derive(Debug)]
+struct Closed {
+    settings: Settings,
+    anchor: Option<Anchor>,
+    trouble: Trouble,
+}
+
 /// The audit that is written.
 #[derive(Debug)]
 pub struct Journal {
-    writer: Mutex<Writer>,
+    writer: Mutex<State>,
     newest: watch::Sender<Anchor>,
     entries: AtomicU64,
     failures: AtomicU64,
@@ -123,9 +137,31 @@ impl Journal {
     pub fn open(settings: Settings, anchor: Option<Anchor>, at: u64) -> Result<(Journal, Opened), OpenError> {
         let directory = settings.directory.clone();
         let (writer, opened) = open::open(settings, anchor, at)?;
-        let newest = watch::Sender::new(writer.last());
+        Ok((Journal::new(directory, writer.last(), State::Open(Box::new(writer))), opened))
+    }
+
+    /// As [`Journal::open`], but what cannot be opened is tried again with each [`Journal::tick`], and until then every
+    /// [`Journal::write`] fails.
+    pub fn start(
+        settings: Settings,
+        anchor: Option<Anchor>,
+        at: u64,
+    ) -> (Journal, Result<Opened, OpenError>) {
+        match Journal::open(settings.clone(), anchor, at) {
+            Ok((journal, opened)) => (journal, Ok(opened)),
+            Err(error) => {
+                let directory = settings.directory.clone();
+                let trouble = Trouble::new(&directory, &error);
+                let closed = Closed { settings, anchor, trouble };
+                let state = State::Closed(Box::new(closed));
+                (Journal::new(directory, anchor.unwrap_or_default(), state), Err(error))
+            }
+        }
+    }
+
+    fn new(directory: PathBuf, last: Anchor, state: State) -> Journal {
         let (entries, failures) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok((Journal { writer: Mutex::new(writer), newest, entries, failures, directory }, opened))
+        Journal { writer: Mutex::new(state), newest: watch::Sender::new(last), entries, failures, directory }
     }
 
     /// Writes an entry; gives its number, which `done` entries name, and its hash. Some microseconds, longer with [`Sync::Each`].
@@ -133,33 +169,63 @@ impl Journal {
     /// # Errors
     /// When it is not written, or not certainly on the disk though it has to be.
     pub fn write(&self, entry: &Entry<'_>) -> Result<Anchor, Trouble> {
-        let mut writer = self.writer.lock();
-        let result = writer.write(entry);
-        // Under the lock, so that it never goes back.
-        self.newest.send_replace(writer.last());
-        drop(writer);
+        let mut state = self.writer.lock();
+        let result = match &mut *state {
+            State::Open(writer) => {
+                let result = writer.write(entry);
+                // Under the lock, so that it never goes back.
+                self.newest.send_replace(writer.last());
+                result
+            }
+            State::Closed(closed) => Err(closed.trouble.clone()),
+        };
+        drop(state);
         let counter = if result.is_ok() { &self.entries } else { &self.failures };
         counter.fetch_add(1, Relaxed);
         result
     }
 
-    /// Once a second: forces lines to the disk, deletes old files, and tries again what failed. Blocks.
+    /// Once a second: forces lines to the disk, deletes old files, and tries again what failed. Tells what was found when it is
+    /// opened only now. Blocks.
     ///
     /// # Errors
     /// What keeps it from writing.
-    pub fn tick(&self, at: u64) -> Result<(), Trouble> {
-        let unsynced = self.writer.lock().unsynced();
-        // A slow disk must not hold up who writes.
-        let synced = unsynced
-            .map_or(Ok(()), |(path, file)| file.sync_data().map_err(|error| Trouble::new(&path, error)));
-        let mut writer = self.writer.lock();
-        let result = synced.map_err(|trouble| writer.unsafe_on_disk(trouble)).and_then(|()| writer.tick(at));
-        self.newest.send_replace(writer.last());
-        drop(writer);
+    pub fn tick(&self, at: u64) -> Result<Option<Opened>, Trouble> {
+        let result = self.work(at);
         if result.is_err() {
             self.failures.fetch_add(1, Relaxed);
         }
         result
+    }
+
+    fn work(&self, at: u64) -> Result<Option<Opened>, Trouble> {
+        let mut state = self.writer.lock();
+        match &mut *state {
+            State::Closed(closed) => {
+                let opened = open::open(closed.settings.clone(), closed.anchor, at);
+                let (writer, opened) = opened.map_err(|error| {
+                    closed.trouble = Trouble::new(&self.directory, error);
+                    closed.trouble.clone()
+                })?;
+                self.newest.send_replace(writer.last());
+                *state = State::Open(Box::new(writer));
+                Ok(Some(opened))
+            }
+            State::Open(writer) => {
+                let unsynced = writer.unsynced();
+                // A slow disk must not hold up who writes.
+                drop(state);
+                let synced = unsynced.map_or(Ok(()), |(path, file)| {
+                    file.sync_data().map_err(|error| Trouble::new(&path, error))
+                });
+                let mut state = self.writer.lock();
+                let State::Open(writer) = &mut *state else { return Ok(None) };
+                let result =
+                    synced.map_err(|trouble| writer.unsafe_on_disk(trouble)).and_then(|()| writer.tick(at));
+                self.newest.send_replace(writer.last());
+                result.map(|()| None)
+            }
+        }
     }
 
     /// The newest line, as it changes: to be kept in a second place, and to wake who reads along.
@@ -169,13 +235,19 @@ impl Journal {
 
     /// How it is doing.
     pub fn health(&self) -> Health {
-        let writer = self.writer.lock();
-        Health {
-            entries: self.entries.load(Relaxed),
-            failures: self.failures.load(Relaxed),
-            failing: writer.failing(),
-            file: writer.path().to_owned(),
-            file_bytes: writer.bytes(),
+        let (entries, failures) = (self.entries.load(Relaxed), self.failures.load(Relaxed));
+        match &*self.writer.lock() {
+            State::Open(writer) => Health {
+                entries,
+                failures,
+                failing: writer.failing(),
+                file: writer.path().to_owned(),
+                file_bytes: writer.bytes(),
+            },
+            State::Closed(closed) => {
+                let failing = Some(closed.trouble.reason.clone());
+                Health { entries, failures, failing, file: self.directory.clone(), file_bytes: 0 }
+            }
         }
     }
 

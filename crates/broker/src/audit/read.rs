@@ -1,6 +1,6 @@
 //! A line read back, for an index and for people.
 
-use super::{Verdict, micros_of_stamp};
+use super::{Anchor, Digest, Verdict, micros_of_stamp};
 use serde::Deserialize;
 
 /// What a line is about.
@@ -85,12 +85,20 @@ pub struct Record {
     /// Head: the name of the key.
     #[serde(default)]
     pub key: String,
+    /// The line's hash.
+    #[serde(deserialize_with = "digest")]
+    pub hash: Digest,
 }
 
 impl Record {
     /// Reads a line, with or without its line feed; `None` when it is none of ours.
     pub fn read(line: &[u8]) -> Option<Record> {
         serde_json::from_slice(line).ok()
+    }
+
+    /// The line as an anchor.
+    pub fn anchor(&self) -> Anchor {
+        Anchor { sequence: self.sequence, hash: self.hash }
     }
 
     /// What commands are searched by: the first word in lower case of what is run, else the form.
@@ -105,4 +113,9 @@ impl Record {
 fn time<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let text = String::deserialize(deserializer)?;
     micros_of_stamp(&text).ok_or_else(|| serde::de::Error::custom("not a time of an audit"))
+}
+
+fn digest<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Digest::from_hex(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("not a hash"))
 }

@@ -98,6 +98,24 @@ fn two_processes_do_not_write_one_journal() {
 }
 
 #[test]
+fn what_cannot_be_opened_is_tried_again() {
+    let directory = TempDir::new().unwrap();
+    let holder = open(settings(&directory));
+    let (journal, opened) = Journal::start(settings(&directory), None, AT);
+    assert!(matches!(opened, Err(OpenError::InUse(_))));
+    assert!(journal.write(&asked(AT, "status")).unwrap_err().reason.contains("another process"));
+    assert!(journal.tick(AT).is_err());
+    assert!(journal.health().failing.is_some());
+    let last = *holder.newest().borrow();
+    drop(holder);
+    assert_eq!(journal.tick(AT).unwrap().unwrap().found, last);
+    assert_eq!(journal.tick(AT).unwrap(), None);
+    journal.write(&asked(AT, "status")).unwrap();
+    assert_eq!(journal.health().failing, None);
+    assert!(report(&journal).is_whole());
+}
+
+#[test]
 fn a_new_file_is_begun_by_size_and_day() {
     let directory = TempDir::new().unwrap();
     let journal = open(Settings { file_size: 2_000, ..settings(&directory) });

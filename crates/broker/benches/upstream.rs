@@ -1,20 +1,23 @@
 //! What the broker's connections cost: commands straight to the simulated switch and through [`Upstream`], side by side in one run.
 //!
-//! `cargo bench -p broker --features tokio --bench upstream`. Switch and clients share the machine; each line is the best of three rounds.
+//! `cargo bench -p broker --features tokio --bench upstream`. Switch and clients share the machine; every round is printed.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
 
 use broker::{
     Line, Upstream,
-    upstream::{Ask, Settings},
+    upstream::{Ask, Happening, Link, LogLine, Settings, Sink, Wants},
 };
 use esl::{
-    Command,
+    Command, Format, Subscription,
     client::{Config, Connection},
 };
-use simswitch::SimSwitch;
+use simswitch::{Capture, SimSwitch};
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -74,7 +77,72 @@ async fn main() {
             println!("  direct {:>8.0}/s   through Upstream {:>8.0}/s", rate(direct), rate(through));
         }
     }
+    fan_out(&switch, &config, &upstream).await;
     println!("{:?}", upstream.counts());
+}
+
+/// The events of a capture: to one connection that decodes every frame, and through the hub to many followers, each with JSON or plain.
+async fn fan_out(switch: &SimSwitch, config: &Config, upstream: &Upstream) {
+    let capture =
+        Capture::load("../../testdata/captures/freeswitch/flood_mixed.plain.esl.zst").expect("a capture");
+    let events = capture.events();
+    let emit = || events.iter().for_each(|event| _ = switch.emit(event));
+    println!("{} events of {} bytes on average", events.len(), capture.bytes().len() / events.len());
+    for _ in 0..3 {
+        let mut direct = Connection::open_without_events(config).await.expect("a connection");
+        direct.ask(Command::Event(&Subscription::all(Format::Plain))).await.expect("an answer");
+        let begin = Instant::now();
+        let read = async {
+            let mut seen = 0;
+            direct
+                .wait_for(|frame| {
+                    seen += usize::from(frame.event().is_some());
+                    (seen == events.len()).then_some(())
+                })
+                .await
+                .expect("all events");
+        };
+        tokio::join!(read, async { tokio::task::block_in_place(emit) });
+        println!("  direct          {:>9.0} events/s", events.len() as f64 / begin.elapsed().as_secs_f64());
+    }
+    for (count, format) in [(1, Format::Plain), (1, Format::Json), (200, Format::Plain), (200, Format::Json)]
+    {
+        let seen = Arc::new(Seen { count: AtomicUsize::new(0), format });
+        let mut wants = Wants::nothing();
+        wants.add("ALL");
+        let followers: Vec<_> = (0..count)
+            .map(|_| upstream.hub().follow(wants.clone(), Arc::clone(&seen) as Arc<dyn Sink>))
+            .collect();
+        for follower in &followers {
+            assert!(follower.settled().await);
+        }
+        for _ in 0..3 {
+            seen.count.store(0, Relaxed);
+            let begin = Instant::now();
+            tokio::task::block_in_place(emit);
+            while seen.count.load(Relaxed) < events.len() * count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let rate = events.len() as f64 / begin.elapsed().as_secs_f64();
+            println!("  {count:>3} followers, {} {rate:>9.0} events/s", format.as_str());
+        }
+    }
+}
+
+struct Seen {
+    count: AtomicUsize,
+    format: Format,
+}
+
+impl Sink for Seen {
+    fn event(&self, event: &Arc<Happening>) {
+        let frame = Arc::clone(event.frame(self.format));
+        self.count.fetch_add(usize::from(!frame.is_empty()), Relaxed);
+    }
+
+    fn log(&self, _line: &LogLine) {}
+
+    fn state(&self, _link: &Link) {}
 }
 
 async fn calls(upstream: &Upstream, count: usize) -> Vec<Duration> {

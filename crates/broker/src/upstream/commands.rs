@@ -13,13 +13,13 @@ use esl::{
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 use tokio::{
     sync::{Notify, Semaphore, SemaphorePermit},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// See the module.
@@ -36,6 +36,8 @@ pub(super) struct Commands {
     board: Board,
     /// Something went wrong, or the switch was seen elsewhere: [`Commands::keep`] should look.
     look: Notify,
+    /// It should not believe that the switch is there.
+    doubted: AtomicBool,
     tally: Tally,
 }
 
@@ -62,6 +64,7 @@ impl Commands {
             idle: Mutex::default(),
             board: Board::new("commands"),
             look: Notify::new(),
+            doubted: AtomicBool::new(false),
             tally: Tally::default(),
         }
     }
@@ -90,32 +93,32 @@ impl Commands {
     pub(super) async fn ask(&self, command: Command<'_>, ask: Ask) -> Result<(Reply, bool), CallError> {
         command.to_bytes()?;
         self.fail_when_down()?;
-        let sent = AtomicBool::new(false);
+        let stage = Stage::new();
         let run = async {
             let _permit = self.permit().await?;
-            match self.once(command, ask.most, &sent, Use::Any).await {
+            match self.once(command, ask.most, &stage, Use::Any).await {
                 Err(CallError::Lost(_)) if ask.is_read => {
                     self.tally.retried.fetch_add(1, Relaxed);
-                    sent.store(false, Relaxed);
-                    self.once(command, ask.most, &sent, Use::New).await
+                    self.once(command, ask.most, &stage, Use::New).await
                 }
                 other => other,
             }
         };
         let result = match timeout(ask.limit, run).await {
             Ok(result) => result,
-            Err(_) if sent.load(Relaxed) => Err(CallError::Timeout(ask.limit)),
-            Err(_) => Err(CallError::Busy),
+            Err(_) => Err(stage.expired(ask.limit)),
         };
         match &result {
             Ok(_) => {}
             Err(CallError::Timeout(_)) => _ = self.tally.timed_out.fetch_add(1, Relaxed),
             Err(CallError::Lost(_)) => _ = self.tally.lost.fetch_add(1, Relaxed),
-            Err(CallError::Busy) => _ = self.tally.refused.fetch_add(1, Relaxed),
+            Err(CallError::Busy | CallError::NoConnection(_)) => _ = self.tally.refused.fetch_add(1, Relaxed),
             Err(_) => {}
         }
-        if matches!(result, Err(CallError::Timeout(_) | CallError::Lost(_) | CallError::Busy)) {
-            self.look();
+        match &result {
+            Err(CallError::Timeout(_) | CallError::NoConnection(_)) => self.doubt(),
+            Err(CallError::Lost(_)) => self.look(),
+            _ => {}
         }
         result
     }
@@ -132,30 +135,45 @@ impl Commands {
         }
     }
 
-    /// Says that the switch may be gone, or may be there again.
+    /// Says that connections may have ended, or that the switch may be there again.
     pub(super) fn look(&self) {
         self.look.notify_one();
+    }
+
+    /// Says that the switch may be gone though no connection has ended.
+    pub(super) fn doubt(&self) {
+        self.doubted.store(true, Relaxed);
+        self.look();
     }
 
     /// Keeps a few connections open, and tries until the switch is there when it is not. Never returns.
     pub(super) async fn keep(self: Arc<Self>) {
         let mut backoff = Backoff::new(self.config.backoff_base, self.config.backoff_cap);
+        let mut proven = Instant::now();
         loop {
             self.drop_dead();
             let open = self.idle().len() + self.size - self.permits.available_permits().min(self.size);
+            let doubted = self.doubted.swap(false, Relaxed);
             if open >= self.warm && self.link().is_up() {
-                self.look.notified().await;
-                continue;
+                if !doubted {
+                    self.look.notified().await;
+                    continue;
+                }
+                // A time-out may be that of a slow command; a switch that takes a new connection is there.
+                sleep_until(proven + BELIEVED).await;
             }
             match Connection::open_without_events(&self.config).await {
                 Ok(connection) => {
                     backoff.reset();
+                    proven = Instant::now();
                     self.tally.opened.fetch_add(1, Relaxed);
                     self.board.up();
                     self.put_back(connection);
                 }
                 Err(why) => {
                     self.board.down(&why);
+                    // They would be used first when the switch is there again, and may never answer.
+                    self.idle().clear();
                     let wait = backoff.lost(Instant::now().into_std(), fraction());
                     tokio::select! {
                         () = sleep(wait) => {}
@@ -170,11 +188,12 @@ impl Commands {
         &self,
         command: Command<'_>,
         most: usize,
-        sent: &AtomicBool,
+        stage: &Stage,
         which: Use,
     ) -> Result<(Reply, bool), CallError> {
+        stage.set(Stage::CONNECTING);
         let mut connection = self.connection(which).await?;
-        sent.store(true, Relaxed);
+        stage.set(Stage::SENT);
         self.tally.commands.fetch_add(1, Relaxed);
         let answer = async {
             connection.send(command).await?;
@@ -251,6 +270,32 @@ impl Commands {
     }
 }
 
+/// How far a command is.
+struct Stage(AtomicU8);
+
+impl Stage {
+    const WAITING: u8 = 0;
+    const CONNECTING: u8 = 1;
+    /// At least once.
+    const SENT: u8 = 2;
+
+    fn new() -> Stage {
+        Stage(AtomicU8::new(Stage::WAITING))
+    }
+
+    fn set(&self, stage: u8) {
+        self.0.fetch_max(stage, Relaxed);
+    }
+
+    fn expired(&self, limit: Duration) -> CallError {
+        match self.0.load(Relaxed) {
+            Stage::WAITING => CallError::Busy,
+            Stage::CONNECTING => CallError::NoConnection(limit),
+            _ => CallError::Timeout(limit),
+        }
+    }
+}
+
 /// Which connection a command may take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
@@ -283,6 +328,8 @@ pub(super) fn fraction() -> f64 {
 }
 
 const MOST_CONNECTIONS: usize = 1024;
+/// A new connection proves for so long that the switch is there.
+const BELIEVED: Duration = Duration::from_secs(1);
 const LONGEST_REPLY: usize = 2000;
 /// Between two tries when somebody says that it is worth a try.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);

@@ -24,6 +24,9 @@ pub enum CallError {
     /// No connection became free in time, or too many commands wait: not sent.
     #[error("all connections to the switch are busy; the command was not sent")]
     Busy,
+    /// No connection came about in time: not sent.
+    #[error("no connection to the switch within {0:?}; the command was not sent")]
+    NoConnection(Duration),
     /// The connection was lost before the answer: the command may have been carried out.
     #[error("the connection was lost before the answer, so the command may have been carried out: {0}")]
     Lost(Arc<str>),
@@ -59,6 +62,7 @@ impl CallError {
         match self {
             CallError::Down { .. }
             | CallError::Busy
+            | CallError::NoConnection(_)
             | CallError::Invalid(_)
             | CallError::JobInUse
             | CallError::TooManyJobs(_)

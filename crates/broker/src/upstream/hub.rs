@@ -11,10 +11,11 @@ use super::{
     link::{Board, Link},
 };
 use esl::{
-    Command, Disconnect, Frame, FrameKind,
+    Command, Disconnect, Format, Frame, FrameKind, Subscription,
     client::{Backoff, Config, Connection},
 };
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -238,7 +239,7 @@ pub(super) async fn run(hub: Arc<Hub>, config: Config, owners: Arc<Owners>, comm
         hub.settled.send_replace(0);
         hub.board.down(&why);
         hub.tell_state();
-        commands.look();
+        commands.doubt();
         sleep(backoff.lost(Instant::now().into_std(), commands::fraction())).await;
     }
 }
@@ -254,21 +255,20 @@ async fn receive(
 ) -> Result<Never, Disconnect> {
     let mut subscribed = wants::Subscribed::default();
     let mut asked = 0;
-    // Replies that have not come.
-    let mut replies = 0_usize;
+    let mut replies = VecDeque::new();
     loop {
         while let Some(frame) = connection.next()? {
             match frame.kind() {
                 FrameKind::Event(_) => hub.event(&frame, owners),
                 FrameKind::LogData => hub.log(&frame),
                 FrameKind::CommandReply => {
-                    replies = replies.saturating_sub(1);
-                    check(&frame)?;
+                    let text = commands::text(frame.reply_text());
+                    settle(connection, &mut replies, &text)?;
                 }
                 _ => {}
             }
         }
-        if asked != 0 && replies == 0 && *hub.settled.borrow() != asked {
+        if asked != 0 && replies.is_empty() && *hub.settled.borrow() != asked {
             hub.settled.send_replace(asked);
             if hub.board.up() {
                 hub.tell_state();
@@ -279,9 +279,9 @@ async fn receive(
             (wanted.version, (wanted.version != asked).then(|| wanted.wants.clone()))
         };
         if let Some(wanted) = wanted {
-            replies += queue(connection, subscribed.follow(&wanted))?;
+            queue(connection, subscribed.follow(&wanted), &mut replies)?;
             asked = version;
-            if replies == 0 {
+            if replies.is_empty() {
                 continue;
             }
         }
@@ -293,31 +293,58 @@ async fn receive(
     }
 }
 
-/// Gives how many replies will come.
-fn queue(connection: &mut Connection, change: wants::Change) -> Result<usize, Disconnect> {
-    let mut replies = 0;
-    if let Some(list) = &change.add {
-        connection.queue(Command::Event(list))?;
-        replies += 1;
+/// A reply that has not come; an `event` is kept until it was taken.
+type Pending = Option<Subscription>;
+
+fn queue(
+    connection: &mut Connection,
+    change: wants::Change,
+    replies: &mut VecDeque<Pending>,
+) -> Result<(), Disconnect> {
+    if let Some(list) = change.add {
+        connection.queue(Command::Event(&list))?;
+        replies.push_back(Some(list));
     }
-    if let Some(list) = &change.remove {
-        connection.queue(Command::NixEvent(list))?;
-        replies += 1;
+    if let Some(list) = change.remove {
+        connection.queue(Command::NixEvent(&list))?;
+        replies.push_back(None);
     }
     if let Some(level) = change.log {
         connection.queue(level.map_or(Command::NoLog, Command::Log))?;
-        replies += 1;
+        replies.push_back(None);
     }
-    Ok(replies)
+    Ok(())
 }
 
-/// A user whom we are at the switch may be allowed some events only; what is refused is told, and the rest goes on.
-fn check(frame: &Frame<'_>) -> Result<(), Disconnect> {
-    let text = commands::text(frame.reply_text());
+/// A user whom we are at the switch may be allowed some events only: one that is refused takes the rest of its command with it, so they are
+/// asked for one by one. What is still refused is told, and the rest goes on.
+fn settle(
+    connection: &mut Connection,
+    replies: &mut VecDeque<Pending>,
+    text: &str,
+) -> Result<(), Disconnect> {
+    let Some(pending) = replies.pop_front() else {
+        return Err(Disconnect::Protocol(format!("a reply to nothing: {text}")));
+    };
     if text.starts_with("+OK") {
         return Ok(());
     }
-    tracing::warn!(reply = text, "the switch refuses a part of our subscription");
+    let Some(list) = pending else {
+        tracing::warn!(reply = text, "the switch refuses us its log, or refuses to send less");
+        return Ok(());
+    };
+    let single = Subscription::new(Format::Plain);
+    let names = list.events().iter().filter(|name| *name != "CUSTOM").map(|name| single.clone().event(name));
+    let subclasses = list.subclasses().iter().map(|subclass| single.clone().custom(subclass));
+    let parts: Vec<_> = names.chain(subclasses).collect();
+    if parts.len() < 2 {
+        tracing::warn!(reply = text, events = ?list.events(), subclasses = ?list.subclasses(), "the switch does not permit us these");
+        return Ok(());
+    }
+    for part in parts {
+        connection.queue(Command::Event(&part))?;
+        replies.push_back(Some(part));
+    }
     Ok(())
 }
 

@@ -5,8 +5,19 @@ use broker::{
     Line, Upstream,
     upstream::{Ask, CallError, Settings},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use esl::{
+    client::Config,
+    reply,
+    server::{Server, ServerConfig},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{task::JoinHandle, time::timeout};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_is_that_of_another_command_whatever_times_out() {
@@ -23,7 +34,9 @@ async fn no_answer_is_that_of_another_command_whatever_times_out() {
                         let slow = upstream.api(Line::new(&line).unwrap(), ask(Duration::from_millis(15)));
                         match slow.await {
                             Ok(answer) => assert_eq!(text(answer), "+OK\n"),
-                            Err(CallError::Timeout(_) | CallError::Busy) => expired += 1,
+                            Err(CallError::Timeout(_) | CallError::Busy | CallError::NoConnection(_)) => {
+                                expired += 1
+                            }
                             Err(other) => panic!("{other}"),
                         }
                     }
@@ -214,4 +227,62 @@ async fn dedicated_connections_are_bounded_and_free_again_when_dropped() {
     assert_eq!(upstream.counts().dedicated, 1);
     drop(one);
     assert!(upstream.dedicate().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_switch_that_hangs_is_found_out_after_a_time_out() {
+    let switch = Hanging::start().await;
+    let mut config = Config::new("127.0.0.1", switch.port, "ClueCon");
+    config.auth_timeout = Duration::from_millis(200);
+    let upstream = Upstream::start(config, quick());
+    assert_eq!(api(&upstream, "echo 1").await.unwrap(), "api echo 1");
+    switch.hangs.store(true, Relaxed);
+    let error = upstream.api(Line::new("status").unwrap(), ask(Duration::from_millis(50))).await;
+    assert!(matches!(error, Err(CallError::Timeout(_))), "{error:?}");
+    until("it is found out", || upstream.state().commands.is_down()).await;
+    assert!(matches!(api(&upstream, "status").await, Err(CallError::Down { .. })));
+    switch.hangs.store(false, Relaxed);
+    until("it is found again", || upstream.state().commands.is_up()).await;
+    assert_eq!(api(&upstream, "echo 2").await.unwrap(), "api echo 2");
+}
+
+/// Answers each command with itself, or takes connections and says nothing more.
+struct Hanging {
+    port: u16,
+    hangs: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Hanging {
+    async fn start() -> Hanging {
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), ServerConfig::default()).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let hangs = Arc::new(AtomicBool::new(false));
+        let quiet = Arc::clone(&hangs);
+        let task = tokio::spawn(async move {
+            loop {
+                let mut session = server.accept().await.unwrap().welcome();
+                let quiet = Arc::clone(&quiet);
+                tokio::spawn(async move {
+                    while let Ok(request) = session.next().await {
+                        let mut out = Vec::new();
+                        match request.verb() {
+                            b"api" => reply::api_response(&mut out, request.line()),
+                            _ => reply::command_reply(&mut out, "+OK"),
+                        }
+                        if !quiet.load(Relaxed) {
+                            session.reply(&out);
+                        }
+                    }
+                });
+            }
+        });
+        Hanging { port, hangs, task }
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

@@ -1,7 +1,10 @@
 //! Events and log lines for many followers.
 
-use crate::support::{SOON, is_up, quick, step, switch, until, upstream};
-use broker::upstream::{Happening, Link, LogLine, Sink, Wants};
+use crate::support::{SOON, config, is_up, quick, step, switch, until, upstream};
+use broker::{
+    Upstream,
+    upstream::{Happening, Link, LogLine, Sink, Wants},
+};
 use esl::Format;
 use simswitch::{Action, Credentials, Event, SimSwitch};
 use std::sync::{Arc, Mutex};
@@ -180,4 +183,23 @@ async fn the_log_is_as_verbose_as_the_most_curious_wants_it() {
     let end = switch.wait_for_command(SOON, |received| received.line() == "nolog").await;
     assert!(end.is_some());
     assert_eq!(lines(&switch, "log"), ["log 3", "log 7", "log 3"]);
+}
+
+#[tokio::test]
+async fn a_user_who_may_have_some_events_gets_those_and_jobs_say_why_there_are_none() {
+    let switch = switch().await;
+    let mut config = config(&switch);
+    config.user = Some(format!("1001@{}", switch.identity().domain));
+    config.password = "esl-1001".into();
+    let upstream = Upstream::start(config, quick());
+    let seen = Arc::new(Seen::default());
+    let wanted = wants(&["CHANNEL_HANGUP_COMPLETE", "TALK"], &["sofia::register"]);
+    let following = upstream.hub().follow(wanted, Arc::clone(&seen) as Arc<dyn Sink>);
+    assert!(following.settled().await);
+    assert_eq!(switch.emit(&event("CHANNEL_HANGUP_COMPLETE", 1)), 1);
+    assert_eq!(switch.emit(&event("TALK", 1)), 0, "not permitted");
+    until("it came", || seen.names() == ["CHANNEL_HANGUP_COMPLETE"]).await;
+    until("it is said", || upstream.state().jobs.is_down()).await;
+    let Link::Down { why, needs_mending, .. } = upstream.state().jobs else { panic!() };
+    assert!(needs_mending && why.contains("permission denied"), "{why}");
 }

@@ -5,6 +5,7 @@
 #[path = "../material/captures.rs"]
 mod captures;
 mod client;
+mod connection;
 mod peer;
 mod pool;
 #[path = "../material/transcript.rs"]

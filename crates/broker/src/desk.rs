@@ -1,0 +1,481 @@
+//! The one place where a request is judged, limited, written down, carried out and told.
+//!
+//! A door finds out who somebody is ([`Identity`]), makes a [`Visit`] of it, and gives every order here; nothing reaches a switch in
+//! another way. The order of things: the text is checked, the caller's grant is looked up for their place and the time, the policy is
+//! asked about everything that the command would do, the limits are asked, the attempt is written down, and only then is it sent. What
+//! comes back is cut to the caller's bound, freed of secrets, and its end is written down, too, even when nobody waits for it any more.
+
+use crate::audit::{Asked, Entry, Verdict};
+use crate::clock;
+use crate::grant::Grant;
+use crate::identity::{Identity, Proof};
+use crate::journal::Journal;
+use crate::judge::{Caller, Decision};
+use crate::limits::Usage;
+use crate::line::Line;
+use crate::redact::Redactor;
+use crate::rulebook::{Rulebook, Shut};
+use crate::upstream::{Answer, Ask, CallError, JobId, Upstream};
+use crate::{Class, freeswitch};
+use arc_swap::ArcSwap;
+use attempt::{About, Attempt};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+mod attempt;
+mod refused;
+
+pub use refused::Refused;
+
+/// What holds until the next reload.
+#[derive(Debug)]
+pub struct Rules {
+    /// Roles and users.
+    pub book: Rulebook,
+    /// What callers without a credential may do.
+    pub nobody: Arc<Grant>,
+    /// What is taken out of answers.
+    pub redactor: Redactor,
+    /// Whether a command is carried out that cannot be written down.
+    pub allow_unaudited: bool,
+}
+
+/// The way in, for the audit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Door {
+    /// HTTP without TLS.
+    Http,
+    /// HTTP with TLS.
+    Https,
+    /// HTTP over the Unix socket.
+    Socket,
+    /// The event socket protocol without TLS.
+    Esl,
+    /// The event socket protocol with TLS.
+    EslTls,
+    /// The event socket protocol over a Unix socket.
+    EslSocket,
+}
+
+/// Somebody at a door.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// Who.
+    pub identity: Identity,
+    /// From where; none from this machine's Unix sockets.
+    pub source: Option<IpAddr>,
+    /// The way in.
+    pub door: Door,
+}
+
+/// What the switch printed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reply {
+    /// Freed of secrets, cut to what the caller may have.
+    pub text: Vec<u8>,
+    /// Whether it was longer.
+    pub cut: bool,
+}
+
+/// One switch, by its name.
+#[derive(Debug)]
+pub struct Switch {
+    /// In the configuration.
+    pub name: Arc<str>,
+    /// The way to it.
+    pub upstream: Arc<Upstream>,
+}
+
+/// What was counted since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Orders that were carried out.
+    pub allowed: AtomicU64,
+    /// Orders that were refused, for whatever reason.
+    pub refused: AtomicU64,
+    /// Orders about which rules in shadow would have said something else.
+    pub shadow: AtomicU64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Desk {
+    rules: ArcSwap<Rules>,
+    switches: Vec<Switch>,
+    journal: Option<Arc<Journal>>,
+    usage: Mutex<Usage>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// A command that somebody wants.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Order<'a> {
+    /// As it came.
+    pub command: &'a str,
+    /// The switch by name; none for the first.
+    pub switch: Option<&'a str>,
+}
+
+/// A background job that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Its id.
+    pub job: JobId,
+    /// Its end.
+    pub result: oneshot::Receiver<Result<Reply, Refused>>,
+}
+
+/// A command that may be sent, and on which terms.
+struct Ready<'a> {
+    line: Line<'a>,
+    attempt: Attempt,
+    upstream: Arc<Upstream>,
+    switch: Arc<str>,
+    ask: Ask,
+    /// It may take long: better as a job of the switch's, which holds up no connection.
+    is_long: bool,
+    tells_secrets: bool,
+}
+
+impl Desk {
+    /// A desk before these switches, at least one. Without a journal nothing is written down.
+    pub fn new(rules: Rules, switches: Vec<Switch>, journal: Option<Arc<Journal>>) -> Arc<Desk> {
+        Arc::new(Desk {
+            rules: ArcSwap::from_pointee(rules),
+            switches,
+            journal,
+            usage: Mutex::default(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Puts other rules in force. What is under way goes on.
+    pub fn apply(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// The switches, in order.
+    pub fn switches(&self) -> &[Switch] {
+        &self.switches
+    }
+
+    /// A switch by its name, or the first.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn switch(&self, name: Option<&str>) -> Result<&Switch, Refused> {
+        let found = match name {
+            None => self.switches.first(),
+            Some(name) => self.switches.iter().find(|switch| &*switch.name == name),
+        };
+        found.ok_or_else(|| Refused::NoSuchSwitch(name.unwrap_or_default().to_owned()))
+    }
+
+    /// What somebody may do just now.
+    ///
+    /// # Errors
+    /// When that is nothing.
+    pub fn grant(&self, visit: &Visit) -> Result<Arc<Grant>, Shut> {
+        let rules = self.rules.load();
+        match visit.identity.proof {
+            Proof::None => Ok(rules.nobody.clone()),
+            _ => rules.book.grant(&visit.identity, visit.source, clock::moment()),
+        }
+    }
+
+    /// Runs a command and waits for what it prints.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn run(self: &Arc<Self>, visit: &Visit, order: Order<'_>) -> Result<Reply, Refused> {
+        let ready = self.ready(visit, order, "api").await?;
+        let Ready { line, attempt, upstream, switch, ask, is_long, tells_secrets } = ready;
+        let answer = match is_long {
+            false => upstream.api(line, ask).await,
+            true => match upstream.bgapi(line, None, ask).await {
+                Ok(started) => started.result.await,
+                Err(error) => Err(error),
+            },
+        };
+        self.told(line, attempt, &switch, tells_secrets, answer)
+    }
+
+    /// Starts a command as a background job. It is carried to its end whether or not anybody waits for it.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn start(
+        self: &Arc<Self>,
+        visit: &Visit,
+        order: Order<'_>,
+        job: Option<JobId>,
+    ) -> Result<Started, Refused> {
+        let ready = self.ready(visit, order, "bgapi").await?;
+        let Ready { line, attempt, upstream, switch, ask, tells_secrets, .. } = ready;
+        let started = match upstream.bgapi(line, job, ask).await {
+            Ok(started) => started,
+            Err(error) => return Err(self.failed(attempt, &switch, error)),
+        };
+        let (tell, result) = oneshot::channel();
+        let job = started.job;
+        let (desk, text) = (self.clone(), line.as_str().to_owned());
+        tokio::spawn(async move {
+            let answer = started.result.await;
+            let Ok(line) = Line::new(&text) else { return };
+            // Whoever started it may be gone.
+            _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
+        });
+        Ok(Started { job, result })
+    }
+
+    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down.
+    ///
+    /// # Errors
+    /// When there is nothing to decide.
+    pub async fn explain(
+        &self,
+        visit: &Visit,
+        order: Order<'_>,
+    ) -> Result<(Decision, Option<Decision>), Refused> {
+        let line = Line::new(order.command)?;
+        let switch = self.switch(order.switch)?;
+        let grant = self.grant(visit)?;
+        Ok(self.decide(visit, &grant, line, &switch.upstream).await)
+    }
+
+    async fn ready<'a>(
+        self: &Arc<Self>,
+        visit: &Visit,
+        order: Order<'a>,
+        form: &'static str,
+    ) -> Result<Ready<'a>, Refused> {
+        let line = match Line::new(order.command) {
+            Ok(line) => line,
+            Err(error) => {
+                let about = About { form, command: order.command, switch: "" };
+                return Err(self.refuse(visit, &about, error.into()));
+            }
+        };
+        let rules = self.rules.load_full();
+        let command = rules.redactor.command(line);
+        let about = |switch| About { form, command: &command, switch };
+        let switch = match self.switch(order.switch) {
+            Ok(switch) => switch,
+            Err(refused) => return Err(self.refuse(visit, &about(""), refused)),
+        };
+        let about = about(&switch.name);
+        let grant = match self.grant(visit) {
+            Ok(grant) => grant,
+            Err(shut) => return Err(self.refuse(visit, &about, shut.into())),
+        };
+        let (decision, shadow) = self.decide(visit, &grant, line, &switch.upstream).await;
+        if !decision.allowed {
+            let why = with_shadow(decision.why, shadow.as_ref());
+            return Err(self.refuse(visit, &about, Refused::Denied { why }));
+        }
+        let catalogue = freeswitch::catalogue();
+        let limit = grant.timeout(&caller(&visit.identity, &|_| false), line);
+        let ask = Ask { limit, most: grant.terms.output, is_read: decision.only_reads(catalogue) };
+        let is_long = limit > LONG || decision.classes(catalogue).has(Class::Originate);
+        let attempt = Attempt::begin(self, visit, &grant, &about, decision.why, shadow.as_ref())?;
+        Ok(Ready {
+            line,
+            attempt,
+            upstream: switch.upstream.clone(),
+            switch: switch.name.clone(),
+            ask,
+            is_long,
+            tells_secrets: grant.tells_secrets(),
+        })
+    }
+
+    /// Asks the policy, with the owners of the channels that the command names.
+    async fn decide(
+        &self,
+        visit: &Visit,
+        grant: &Grant,
+        line: Line<'_>,
+        upstream: &Upstream,
+    ) -> (Decision, Option<Decision>) {
+        let own = self.own_channels(&visit.identity, grant, upstream, &channels(line.as_str())).await;
+        let owns = |channel: &str| own.iter().any(|uuid| uuid.eq_ignore_ascii_case(channel));
+        let who = caller(&visit.identity, &owns);
+        let (bound, catalogue) = (visit.identity.bound.as_deref(), freeswitch::catalogue());
+        let real = grant.judge(&who, bound, line, catalogue);
+        let shadow = grant.judge_in_shadow(&who, bound, line, catalogue, &real);
+        (real, shadow)
+    }
+
+    /// Those of the channels that are the caller's own; only asked for when a rule wants to know.
+    pub(crate) async fn own_channels(
+        &self,
+        identity: &Identity,
+        grant: &Grant,
+        upstream: &Upstream,
+        channels: &[&str],
+    ) -> Vec<String> {
+        let asks = grant.policy.asks_for_owners()
+            || grant.shadow.as_ref().is_some_and(crate::Policy::asks_for_owners);
+        let Some(account) = identity.account.as_ref().filter(|_| asks && !channels.is_empty()) else {
+            return Vec::new();
+        };
+        let owners = upstream.owners().resolve(channels).await;
+        owners.into_iter().filter(|(_, owner)| owner == account).map(|(channel, _)| channel).collect()
+    }
+
+    /// What came back, as the caller may see it; the attempt ends.
+    fn told(
+        &self,
+        line: Line<'_>,
+        attempt: Attempt,
+        switch: &str,
+        tells_secrets: bool,
+        answer: Result<Answer, CallError>,
+    ) -> Result<Reply, Refused> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.failed(attempt, switch, error)),
+        };
+        let text = match tells_secrets {
+            true => answer.bytes,
+            false => self.rules.load().redactor.reply(line, answer.bytes),
+        };
+        attempt.end(summary(&text, answer.cut), text.len());
+        Ok(Reply { text, cut: answer.cut })
+    }
+
+    fn failed(&self, attempt: Attempt, switch: &str, error: CallError) -> Refused {
+        attempt.end(error.result(), 0);
+        Refused::Failed { switch: switch.to_owned(), error }
+    }
+
+    /// Writes down that something was refused, and gives it back.
+    fn refuse(&self, visit: &Visit, about: &About<'_>, refused: Refused) -> Refused {
+        self.counts.refused.fetch_add(1, Relaxed);
+        let rule = match &refused {
+            Refused::Denied { why } => why.clone(),
+            other => other.to_string(),
+        };
+        // Nothing is done, so that nothing must be written down first.
+        _ = self.write(visit, about, Verdict::Refused, &rule);
+        refused
+    }
+
+    /// Writes down what was asked; gives its number. `None` when there is no journal, or it need not be written.
+    fn write(&self, visit: &Visit, about: &About<'_>, verdict: Verdict, rule: &str) -> Result<Option<u64>, Refused> {
+        let Some(journal) = &self.journal else { return Ok(None) };
+        let account = visit.identity.account.as_ref().map(ToString::to_string).unwrap_or_default();
+        let source = visit.source.map(|source| source.to_string()).unwrap_or_default();
+        let asked = Asked {
+            at: clock::now(),
+            user: &visit.identity.name,
+            proof: visit.identity.proof.word(),
+            account: &account,
+            source: &source,
+            door: visit.door.word(),
+            switch: about.switch,
+            form: about.form,
+            command: about.command,
+            verdict,
+            rule,
+        };
+        match journal.write(&Entry::Asked(asked)) {
+            Ok(written) => Ok(Some(written.seq)),
+            Err(_) if self.rules.load().allow_unaudited => Ok(None),
+            Err(trouble) => Err(Refused::Unaudited(trouble.to_string())),
+        }
+    }
+
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Door {
+    /// The word in the audit.
+    pub fn word(self) -> &'static str {
+        match self {
+            Door::Http => "http",
+            Door::Https => "https",
+            Door::Socket => "socket",
+            Door::Esl => "esl",
+            Door::EslTls => "esl-tls",
+            Door::EslSocket => "esl-socket",
+        }
+    }
+}
+
+impl Visit {
+    /// Whose limits count. Callers without a credential share them by address.
+    fn counted(&self) -> Arc<str> {
+        match self.source {
+            Some(source) if self.identity.name.is_empty() => source.to_string().into(),
+            _ => self.identity.name.clone(),
+        }
+    }
+}
+
+fn caller<'a>(identity: &'a Identity, owns: &'a dyn Fn(&str) -> bool) -> Caller<'a> {
+    Caller { user: identity.user(), domain: identity.domain(), owns }
+}
+
+/// The reason, and what the rules in shadow would say.
+fn with_shadow(why: String, shadow: Option<&Decision>) -> String {
+    match shadow {
+        None => why,
+        Some(shadow) if shadow.allowed => format!("{why}; in shadow allowed: {}", shadow.why),
+        Some(shadow) => format!("{why}; in shadow refused: {}", shadow.why),
+    }
+}
+
+/// What of a text looks like the UUID of a channel, each once; so many at most.
+fn channels(text: &str) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while found.len() < MOST_CHANNELS {
+        let Some(at) = (0..rest.len().saturating_sub(UUID - 1))
+            .find(|at| rest.as_bytes().get(*at..at + UUID).is_some_and(is_uuid))
+        else {
+            break;
+        };
+        let uuid = &rest[at..at + UUID];
+        if !found.contains(&uuid) {
+            found.push(uuid);
+        }
+        rest = &rest[at + UUID..];
+    }
+    found
+}
+
+/// Whether it has the looks of a UUID (RFC 9562 section 4).
+fn is_uuid(text: &[u8]) -> bool {
+    text.len() == UUID
+        && text.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// The answer in the audit: how it went, not what it said.
+fn summary(text: &[u8], cut: bool) -> &'static str {
+    match (text.starts_with(b"-ERR") || text.starts_with(b"-USAGE"), cut) {
+        (true, _) => "error",
+        (false, true) => "ok, cut",
+        (false, false) => "ok",
+    }
+}
+
+/// Longer than this a command is better run as a job.
+const LONG: Duration = Duration::from_secs(10);
+/// Channels of one command whose owners are asked for; others are nobody's.
+const MOST_CHANNELS: usize = 16;
+const UUID: usize = 36;

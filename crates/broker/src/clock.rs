@@ -3,7 +3,7 @@
 use crate::hours::Moment;
 
 /// Micros since 1970, UTC.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_microsecond()).unwrap_or(0)
 }
 

@@ -13,7 +13,6 @@ use crate::journal::Journal;
 use crate::judge::{Caller, Decision};
 use crate::limits::Usage;
 use crate::line::Line;
-use crate::redact::Redactor;
 use crate::rulebook::{Rulebook, Shut};
 use crate::upstream::{Answer, Ask, CallError, JobId, Upstream};
 use crate::{Class, freeswitch};
@@ -37,8 +36,6 @@ pub struct Rules {
     pub book: Rulebook,
     /// What callers without a credential may do.
     pub nobody: Arc<Grant>,
-    /// What is taken out of answers.
-    pub redactor: Redactor,
     /// Whether a command is carried out that cannot be written down.
     pub allow_unaudited: bool,
 }
@@ -202,7 +199,7 @@ impl Desk {
         let answer = match is_long {
             false => upstream.api(line, ask).await,
             true => match upstream.bgapi(line, None, ask).await {
-                Ok(started) => started.result.await,
+                Ok(started) => started.result.wait().await,
                 Err(error) => Err(error),
             },
         };
@@ -229,7 +226,7 @@ impl Desk {
         let job = started.job;
         let (desk, text) = (self.clone(), line.as_str().to_owned());
         tokio::spawn(async move {
-            let answer = started.result.await;
+            let answer = started.result.wait().await;
             let Ok(line) = Line::new(&text) else { return };
             // Whoever started it may be gone.
             _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
@@ -265,9 +262,8 @@ impl Desk {
                 return Err(self.refuse(visit, &about, error.into()));
             }
         };
-        let rules = self.rules.load_full();
-        let command = rules.redactor.command(line);
-        let about = |switch| About { form, command: &command, switch };
+        let command = line.as_str();
+        let about = |switch| About { form, command, switch };
         let switch = match self.switch(order.switch) {
             Ok(switch) => switch,
             Err(refused) => return Err(self.refuse(visit, &about(""), refused)),
@@ -328,14 +324,14 @@ impl Desk {
         let Some(account) = identity.account.as_ref().filter(|_| asks && !channels.is_empty()) else {
             return Vec::new();
         };
-        let owners = upstream.owners().resolve(channels).await;
+        // Nobody's channels when the switch cannot be asked.
+        let owners = upstream.owners().resolve(channels).await.unwrap_or_default();
         owners.into_iter().filter(|(_, owner)| owner == account).map(|(channel, _)| channel).collect()
     }
 
     /// What came back, as the caller may see it; the attempt ends.
     fn told(
         &self,
-        line: Line<'_>,
         attempt: Attempt,
         switch: &str,
         tells_secrets: bool,
@@ -347,14 +343,14 @@ impl Desk {
         };
         let text = match tells_secrets {
             true => answer.bytes,
-            false => self.rules.load().redactor.reply(line, answer.bytes),
+            false => answer.bytes,
         };
         attempt.end(summary(&text, answer.cut), text.len());
         Ok(Reply { text, cut: answer.cut })
     }
 
     fn failed(&self, attempt: Attempt, switch: &str, error: CallError) -> Refused {
-        attempt.end(error.result(), 0);
+        attempt.end(&error.to_string(), 0);
         Refused::Failed { switch: switch.to_owned(), error }
     }
 
@@ -371,7 +367,13 @@ impl Desk {
     }
 
     /// Writes down what was asked; gives its number. `None` when there is no journal, or it need not be written.
-    fn write(&self, visit: &Visit, about: &About<'_>, verdict: Verdict, rule: &str) -> Result<Option<u64>, Refused> {
+    fn write(
+        &self,
+        visit: &Visit,
+        about: &About<'_>,
+        verdict: Verdict,
+        rule: &str,
+    ) -> Result<Option<u64>, Refused> {
         let Some(journal) = &self.journal else { return Ok(None) };
         let account = visit.identity.account.as_ref().map(ToString::to_string).unwrap_or_default();
         let source = visit.source.map(|source| source.to_string()).unwrap_or_default();
@@ -389,7 +391,7 @@ impl Desk {
             rule,
         };
         match journal.write(&Entry::Asked(asked)) {
-            Ok(written) => Ok(Some(written.seq)),
+            Ok(written) => Ok(Some(written.sequence)),
             Err(_) if self.rules.load().allow_unaudited => Ok(None),
             Err(trouble) => Err(Refused::Unaudited(trouble.to_string())),
         }

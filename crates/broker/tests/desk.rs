@@ -1,0 +1,245 @@
+//! Orders through the desk, against a simulated switch that writes down what reaches it.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+use broker::desk::{Desk, Door, Order, Refused, Reply, Rules, Switch, Visit};
+use broker::journal::{Journal, Settings as JournalSettings};
+use broker::rulebook::{Rulebook, Rules as Written, User};
+use broker::upstream::{CallError, Settings};
+use broker::{Account, Grant, Identity, Policy, Proof, Terms, Upstream};
+use esl::client::Config;
+use proptest::prelude::{Strategy, any};
+use simswitch::SimSwitch;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Bench {
+    switch: SimSwitch,
+    desk: Arc<Desk>,
+    journal: Arc<Journal>,
+    directory: tempfile::TempDir,
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+fn user(name: &str, roles: &[&str], rules: Written) -> User {
+    User { name: name.into(), account: None, roles: texts(roles), rules }
+}
+
+fn rules(users: &[User]) -> Rules {
+    let book = Rulebook::new(&[], users, Terms::default()).unwrap();
+    let mut policy = Policy::default();
+    policy.add("security.esl_allowed_commands", ["status", "version"], []).unwrap();
+    let nobody = Arc::new(Grant { policy, ..Grant::default() });
+    Rules { book, nobody, allow_unaudited: false }
+}
+
+fn users() -> Vec<User> {
+    let wide = Written { allow: texts(&["msleep *", "echo *"]), ..Written::default() };
+    vec![
+        user("monitor", &["monitor"], Written::default()),
+        user("admin", &["admin"], wide.clone()),
+        user("1000@*", &["agent"], Written::default()),
+        user("slow", &["monitor"], Written { timeout: Some(Duration::from_millis(200)), ..wide.clone() }),
+        user("short", &["monitor"], Written { output: Some(10), ..Written::default() }),
+        user("few", &["monitor"], Written { rate: Some(3), ..Written::default() }),
+        user("one", &["monitor"], Written { concurrency: Some(1), ..wide }),
+    ]
+}
+
+async fn bench() -> Bench {
+    let config = simswitch::Config { heartbeat: None, ..simswitch::Config::default() };
+    let switch = SimSwitch::bind(config).await.unwrap();
+    let upstream = Upstream::start(Config::new("127.0.0.1", switch.addr().port(), "ClueCon"), Settings::default());
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(JournalSettings::new(directory.path()), None, 0).unwrap();
+    let journal = Arc::new(journal);
+    let switches = vec![Switch { name: "pbx".into(), upstream }];
+    let desk = Desk::new(rules(&users()), switches, Some(journal.clone()));
+    Bench { switch, desk, journal, directory }
+}
+
+fn visit(name: &str) -> Visit {
+    let mut identity = match name {
+        "" => Identity::nobody(),
+        name => Identity::new(name, Proof::Token),
+    };
+    identity.account = name.parse::<Account>().ok();
+    Visit { identity, source: Some("192.0.2.7".parse().unwrap()), door: Door::Esl }
+}
+
+impl Bench {
+    async fn run(&self, name: &str, command: &str) -> Result<Reply, Refused> {
+        self.desk.run(&visit(name), Order { command, switch: None }).await
+    }
+
+    async fn text(&self, name: &str, command: &str) -> String {
+        String::from_utf8(self.run(name, command).await.unwrap().text).unwrap()
+    }
+
+    /// What reached the switch of clients' commands.
+    fn received(&self) -> Vec<String> {
+        let lines = self.switch.commands_received().into_iter().map(|received| received.line());
+        lines.filter(|line| line.starts_with("api ") || line.starts_with("bgapi ")).collect()
+    }
+
+    /// The lines of the audit.
+    fn audit(&self) -> Vec<serde_json::Value> {
+        let mut files: Vec<_> = broker::journal::files(self.directory.path()).unwrap();
+        files.sort();
+        let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn what_is_allowed_runs_and_what_is_not_never_reaches_the_switch() {
+    let bench = bench().await;
+    assert!(bench.text("monitor", "status").await.starts_with("UP "));
+    assert!(bench.text("", "status").await.starts_with("UP "));
+    for (name, command) in [
+        ("monitor", "uuid_kill x"),
+        ("monitor", "system id"),
+        ("monitor", "show calls ${system(id)}"),
+        ("", "show calls"),
+        ("", "status ${system id}"),
+        ("stranger", "status"),
+        ("monitor", "status\n\napi system id"),
+        ("monitor", "status;;system id"),
+    ] {
+        let refused = bench.run(name, command).await.unwrap_err();
+        assert!(refused.is_denial() || matches!(refused, Refused::Bad(_)), "{name} {command}: {refused}");
+        assert!(refused.as_reply().starts_with("-ERR ") && !refused.as_reply().contains('\n'));
+    }
+    assert!(bench.received().iter().all(|line| line.ends_with(" status") || line.contains("uuid_dump")), "{:?}", bench.received());
+}
+
+#[tokio::test]
+async fn each_attempt_and_its_end_are_written_down() {
+    let bench = bench().await;
+    bench.run("monitor", "status").await.unwrap();
+    bench.run("monitor", "system id").await.unwrap_err();
+    bench.run("monitor", "status\n").await.unwrap_err();
+    let lines = bench.audit();
+    let find = |key: &str, value: &str| lines.iter().filter(|line| line[key] == value).count();
+    assert_eq!((find("command", "status"), find("command", "system id")), (1, 1), "{lines:#?}");
+    assert_eq!((find("verdict", "allowed"), find("verdict", "refused")), (1, 2), "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line["kind"] == "done" && line["result"] == "ok").count(), 1, "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_written_down_is_not_carried_out() {
+    let bench = bench().await;
+    bench.run("monitor", "status").await.unwrap();
+    let before = bench.received().len();
+    drop(std::fs::remove_dir_all(bench.directory.path()));
+    std::fs::write(bench.directory.path(), "in the way").unwrap();
+    // The journal notices when it begins a new file; until then the open one takes lines.
+    let day = 86_400_000_000;
+    bench.journal.tick(broker::clock::now() + day);
+    let refused = bench.run("monitor", "status").await.unwrap_err();
+    assert!(matches!(refused, Refused::Unaudited(_)), "{refused}");
+    assert_eq!(bench.received().len(), before);
+    let mut lenient = rules(&users());
+    lenient.allow_unaudited = true;
+    bench.desk.apply(lenient);
+    bench.run("monitor", "status").await.unwrap();
+    std::fs::remove_file(bench.directory.path()).unwrap();
+}
+
+#[tokio::test]
+async fn limits_hold_for_each_caller() {
+    let bench = bench().await;
+    let mut ended = Vec::new();
+    for _ in 0..5 {
+        ended.push(bench.run("few", "status").await.map(|_| ()));
+    }
+    assert!(ended[..3].iter().all(Result::is_ok));
+    assert!(matches!(ended[3], Err(Refused::TooFast { wait }) if wait <= Duration::from_millis(334)), "{ended:?}");
+    let reply = bench.run("short", "status").await.unwrap();
+    assert!(reply.cut && reply.text.len() == 10, "{reply:?}");
+    let refused = bench.run("slow", "msleep 5000").await.unwrap_err();
+    assert!(matches!(refused, Refused::Failed { error: CallError::Timeout(_), .. }), "{refused}");
+    let slow = tokio::spawn({
+        let desk = bench.desk.clone();
+        async move { desk.run(&visit("one"), Order { command: "msleep 700", switch: None }).await.map(|_| ()) }
+    });
+    let begun = tokio::time::Instant::now();
+    while !bench.received().iter().any(|line| line == "api msleep 700") {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(matches!(bench.run("one", "status").await, Err(Refused::TooMany)));
+    slow.await.unwrap().unwrap();
+    bench.run("one", "status").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_is_carried_to_its_end_and_written_down_when_nobody_waits() {
+    let bench = bench().await;
+    let order = Order { command: "status", switch: None };
+    let started = bench.desk.start(&visit("monitor"), order, None).await.unwrap();
+    assert!(started.result.await.unwrap().unwrap().text.starts_with(b"UP "));
+    let order = Order { command: "msleep 50", switch: None };
+    drop(bench.desk.start(&visit("admin"), order, None).await.unwrap());
+    let begun = tokio::time::Instant::now();
+    while bench.audit().iter().filter(|line| line["kind"] == "done").count() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:#?}", bench.audit());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_switch_that_is_gone_is_told_and_comes_back() {
+    let bench = bench().await;
+    bench.run("monitor", "status").await.unwrap();
+    bench.switch.stop().await;
+    let begun = tokio::time::Instant::now();
+    loop {
+        match bench.run("monitor", "status").await {
+            Err(Refused::Failed { switch, error: CallError::Down { .. } }) if switch == "pbx" => break,
+            other => assert!(begun.elapsed() < Duration::from_secs(10), "{other:?}"),
+        }
+    }
+    bench.switch.restart().await.unwrap();
+    while bench.run("monitor", "status").await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whatever a monitor sends, what reaches the switch is what the policy allows, in one line, as it was given.
+#[test]
+fn nothing_outside_the_policy_is_ever_sent() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bench = runtime.block_on(bench());
+    let words = || {
+        proptest::sample::select(vec![
+            "status", "show", "calls", "system", "id", "bgapi", "api", "expand", "eval", "${", "}", "$${", "(", ")", ";;", "\n", "\r\n", "\0", "'", "\"", "\\",
+            "%0a", "uuid_kill", "all", "originate", "&", "unload", "mod_event_socket", "lua", "version", " ", "  ", "\t", "sched_api", "+1", "none", "json",
+            "{\"command\":\"fsapi\",\"data\":{\"cmd\":\"system\"}}", "xml_wrap", "cond", "?", ":", "\u{2028}", "é", "console_execute: true",
+        ])
+    };
+    let line = proptest::collection::vec(words(), 1..8).prop_map(|words| words.join(" "));
+    let text = proptest::prop_oneof![line, any::<String>()];
+    let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(600));
+    runner
+        .run(&text, |text| {
+            let before = bench.received().len();
+            let result = runtime.block_on(bench.run("monitor", &text));
+            let sent: Vec<String> = bench.received().split_off(before);
+            let trimmed = text.trim_matches(' ');
+            match result {
+                Ok(_) | Err(Refused::Failed { .. }) => {
+                    proptest::prop_assert!(sent.iter().all(|line| *line == format!("api {trimmed}")), "{text:?}: {sent:?}");
+                    let verb = trimmed.split(' ').next().unwrap_or_default();
+                    proptest::prop_assert!(!["system", "lua", "uuid_kill", "originate", "sched_api", "unload"].contains(&verb), "{text:?}");
+                }
+                Err(_) => proptest::prop_assert!(sent.is_empty(), "{text:?}: {sent:?}"),
+            }
+            Ok(())
+        })
+        .unwrap();
+}

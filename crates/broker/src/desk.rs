@@ -203,7 +203,7 @@ impl Desk {
                 Err(error) => Err(error),
             },
         };
-        self.told(line, attempt, &switch, tells_secrets, answer)
+        self.told(attempt, &switch, tells_secrets, answer)
     }
 
     /// Starts a command as a background job. It is carried to its end whether or not anybody waits for it.
@@ -224,12 +224,11 @@ impl Desk {
         };
         let (tell, result) = oneshot::channel();
         let job = started.job;
-        let (desk, text) = (self.clone(), line.as_str().to_owned());
+        let desk = self.clone();
         tokio::spawn(async move {
             let answer = started.result.wait().await;
-            let Ok(line) = Line::new(&text) else { return };
             // Whoever started it may be gone.
-            _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
+            _ = tell.send(desk.told(attempt, &switch, tells_secrets, answer));
         });
         Ok(Started { job, result })
     }

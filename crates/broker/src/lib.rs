@@ -8,7 +8,11 @@
 
 pub mod audit;
 pub mod catalogue;
+#[cfg(feature = "tokio")]
+pub mod clock;
 pub mod deed;
+#[cfg(feature = "tokio")]
+pub mod desk;
 pub mod freeswitch;
 pub mod grant;
 pub mod hours;
@@ -27,6 +31,8 @@ pub mod upstream;
 
 pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
+#[cfg(feature = "tokio")]
+pub use desk::Desk;
 pub use grant::{Grant, LogLevel, Terms};
 pub use identity::{Account, Bound, Identity, Proof};
 pub use judge::{Caller, Decision, decide, judge};

@@ -35,7 +35,7 @@ async fn no_answer_is_that_of_another_command_whatever_times_out() {
                         match slow.await {
                             Ok(answer) => assert_eq!(text(answer), "+OK\n"),
                             Err(CallError::Timeout(_) | CallError::Busy | CallError::NoConnection(_)) => {
-                                expired += 1
+                                expired += 1;
                             }
                             Err(other) => panic!("{other}"),
                         }

@@ -2,6 +2,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::deed::Deed;
+use crate::events::EventRules;
 use crate::identity::Bound;
 use crate::judge::{Caller, Decision, judge};
 use crate::line::Line;
@@ -16,7 +17,9 @@ use std::time::Duration;
 pub struct Grant {
     /// Commands, messages, events that may be sent.
     pub policy: Policy,
-    /// The same with the rules that are in shadow.
+    /// Events that may be seen.
+    pub events: EventRules,
+    /// The same policy with the rules that are in shadow.
     pub shadow: Option<Policy>,
     /// How fast, how much, how long.
     pub terms: Terms,

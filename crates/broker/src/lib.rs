@@ -13,6 +13,7 @@ pub mod clock;
 pub mod deed;
 #[cfg(feature = "tokio")]
 pub mod desk;
+pub mod events;
 pub mod freeswitch;
 pub mod grant;
 pub mod hours;

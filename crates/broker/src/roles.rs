@@ -1,5 +1,6 @@
 //! The roles that are built in, from the least to the most.
 
+use crate::events::{EventRules, Rows};
 use crate::grant::LogLevel;
 use crate::policy::Policy;
 
@@ -14,6 +15,8 @@ pub struct Role {
     pub allow: &'static [&'static str],
     /// Patterns that deny.
     pub deny: &'static [&'static str],
+    /// Events that may be seen, and which of them.
+    pub events: &'static [(&'static str, Rows)],
     /// The most talkative level of the switch's log that may be read.
     pub log: Option<LogLevel>,
 }
@@ -25,6 +28,7 @@ pub const ROLES: [Role; 5] = [
         purpose: "Looks at the state of the switch and changes nothing.",
         allow: &["@read", "bgapi"],
         deny: &["@read-secret"],
+        events: &[("*", Rows::All), ("CUSTOM", Rows::All)],
         log: None,
     },
     Role {
@@ -48,6 +52,7 @@ pub const ROLES: [Role; 5] = [
             "bgapi",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
+        events: &[("*", Rows::OwnChannels), ("CUSTOM", Rows::OwnChannels)],
         log: None,
     },
     Role {
@@ -65,6 +70,12 @@ pub const ROLES: [Role; 5] = [
             "bgapi",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
+        events: &[
+            ("CHANNEL_*", Rows::OwnDomain),
+            ("CALL_*", Rows::OwnDomain),
+            ("CUSTOM callcenter::*", Rows::OwnDomain),
+            ("HEARTBEAT", Rows::All),
+        ],
         log: None,
     },
     Role {
@@ -72,6 +83,7 @@ pub const ROLES: [Role; 5] = [
         purpose: "Runs the switch from day to day.",
         allow: &["@read", "@call-control", "@media", "@registration", "@originate", "originate *", "bgapi"],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
+        events: &[("*", Rows::All), ("CUSTOM", Rows::All)],
         log: LogLevel::new(6),
     },
     Role {
@@ -94,6 +106,7 @@ pub const ROLES: [Role; 5] = [
             "@dangerous",
         ],
         deny: &[],
+        events: &[("ALL", Rows::All)],
         log: LogLevel::new(7),
     },
 ];
@@ -104,6 +117,16 @@ pub fn role(name: &str) -> Option<&'static Role> {
 }
 
 impl Role {
+    /// The events that it may see.
+    pub fn events(&self) -> EventRules {
+        let mut rules = EventRules::default();
+        for (name, rows) in self.events {
+            // A test reads all of them: what names no events never ships, and would show nothing.
+            _ = rules.add([*name], *rows);
+        }
+        rules
+    }
+
     /// Its rules.
     ///
     /// # Errors

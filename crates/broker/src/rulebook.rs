@@ -3,6 +3,7 @@
 //! Roles add up. A role that is bound to networks or hours counts only for whoever comes from there at that time; the same bounds on a
 //! user hold for everything that the user does. Where nobody wrote anything, nothing is allowed.
 
+use crate::events::{EventRules, Rows};
 use crate::grant::{Grant, LogLevel, Terms};
 use crate::hours::{Hours, Moment};
 use crate::identity::{Account, Identity};
@@ -22,6 +23,10 @@ pub struct Rules {
     pub allow: Vec<String>,
     /// Patterns that deny.
     pub deny: Vec<String>,
+    /// Events that may be seen. See [`EventRules`].
+    pub events: Vec<String>,
+    /// Which of those. The default: those of the own channels.
+    pub rows: Rows,
     /// From where; empty for everywhere.
     pub networks: Vec<IpNet>,
     /// When; empty for always. See [`Hours`].
@@ -104,6 +109,7 @@ struct Made {
 #[derive(Clone, Debug, Default)]
 struct Compiled {
     policy: Policy,
+    events: EventRules,
     networks: Vec<IpNet>,
     hours: Vec<Hours>,
     terms: PartTerms,
@@ -145,8 +151,10 @@ impl Rulebook {
         let mut book = Rulebook { defaults, ..Rulebook::default() };
         for role in roles::ROLES {
             let policy = role.policy().unwrap_or_default();
+            let events = role.events();
             let terms = PartTerms { log: role.log, ..PartTerms::default() };
-            book.roles.insert(role.name.to_owned(), Compiled { policy, terms, ..Compiled::default() });
+            book.roles
+                .insert(role.name.to_owned(), Compiled { policy, events, terms, ..Compiled::default() });
         }
         for role in roles {
             let of = format!("role {}", role.name);
@@ -156,6 +164,7 @@ impl Rulebook {
                 let mut policy = built_in.policy().unwrap_or_default();
                 policy.extend(&compiled.policy);
                 compiled.policy = policy;
+                compiled.events.extend(&built_in.events());
                 compiled.terms.log = compiled.terms.log.or(built_in.log);
             } else if book.roles.contains_key(&role.name) {
                 let why = "is there twice; give each role one entry".to_owned();
@@ -251,6 +260,7 @@ impl Rulebook {
         for name in &made.roles {
             if let Some(role) = self.roles.get(name) {
                 grant.policy.extend(&role.policy);
+                grant.events.extend(&role.events);
                 most.widen(&role.terms);
                 grant.roles.push(name.clone());
             }
@@ -261,6 +271,7 @@ impl Rulebook {
                 tried.extend(&user.policy);
             } else {
                 grant.policy.extend(&user.policy);
+                grant.events.extend(&user.events);
             }
             own.widen(&user.terms);
         }
@@ -355,6 +366,11 @@ fn compile(of: &str, rules: &Rules, wrong: &mut Vec<BadRules>) -> Compiled {
             if let Err((text, error)) = added {
                 note(key, &text, error.to_string());
             }
+        }
+    }
+    for text in &rules.events {
+        if let Err(error) = compiled.events.add([text.as_str()], rules.rows) {
+            note("events", text, error.to_string());
         }
     }
     for text in &rules.hours {

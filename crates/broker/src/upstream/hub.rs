@@ -146,7 +146,8 @@ impl Hub {
         let Some(Ok(event)) = frame.event() else { return };
         self.events.fetch_add(1, Relaxed);
         let bit = wants::bit_of(event.name());
-        if bit & owners_need() != 0 {
+        let is_last = event.name() == b"CHANNEL_DESTROY";
+        if bit & owners_need() != 0 && !is_last {
             owners.observe(&event);
         }
         let subclass = if bit == wants::CUSTOM { event.subclass() } else { None };
@@ -161,6 +162,10 @@ impl Hub {
                     follower.sink.event(happening);
                 }
             }
+        }
+        // Until here the channel is still somebody's.
+        if is_last {
+            owners.observe(&event);
         }
     }
 

@@ -198,7 +198,7 @@ pub struct Secret {
     /// In lower case; the whole name or a part of it.
     pub name: String,
     #[serde(rename = "match")]
-    how: Match,
+    pub(crate) how: Match,
     /// In what it stands.
     #[serde(rename = "where")]
     pub place: Vec<String>,
@@ -209,7 +209,7 @@ pub struct Secret {
 /// How a name of the catalogue is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Match {
+pub(crate) enum Match {
     Exact,
     Prefix,
     Suffix,
@@ -347,6 +347,11 @@ impl Catalogue {
         self.secrets
             .iter()
             .any(|secret| secret.how.fits(&secret.name, &name) || secret.how.fits(&secret.name, bare))
+    }
+
+    /// What names hold secrets.
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        &self.secrets
     }
 
     /// All commands, by name.

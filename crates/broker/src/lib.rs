@@ -25,6 +25,7 @@ pub mod limits;
 pub mod line;
 pub mod pattern;
 pub mod policy;
+pub mod redact;
 pub mod roles;
 pub mod rulebook;
 #[cfg(feature = "tokio")]
@@ -40,6 +41,7 @@ pub use judge::{Caller, Decision, decide, judge};
 pub use line::{BadLine, Line};
 pub use pattern::Pattern;
 pub use policy::{Policy, Rule};
+pub use redact::Redactor;
 pub use rulebook::Rulebook;
 #[cfg(feature = "tokio")]
 pub use upstream::Upstream;

@@ -13,6 +13,7 @@ use crate::journal::Journal;
 use crate::judge::{Caller, Decision};
 use crate::limits::Usage;
 use crate::line::Line;
+use crate::redact::Redactor;
 use crate::rulebook::{Rulebook, Shut};
 use crate::upstream::{Answer, Ask, CallError, JobId, Upstream};
 use crate::{Class, freeswitch};
@@ -26,8 +27,10 @@ use tokio::sync::oneshot;
 
 mod attempt;
 mod refused;
+mod view;
 
 pub use refused::Refused;
+pub use view::{Shown, View};
 
 /// What holds until the next reload.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Rules {
     pub book: Rulebook,
     /// What callers without a credential may do.
     pub nobody: Arc<Grant>,
+    /// What is taken out of answers.
+    pub redactor: Redactor,
     /// Whether a command is carried out that cannot be written down.
     pub allow_unaudited: bool,
 }
@@ -203,7 +208,7 @@ impl Desk {
                 Err(error) => Err(error),
             },
         };
-        self.told(attempt, &switch, tells_secrets, answer)
+        self.told(line, attempt, &switch, tells_secrets, answer)
     }
 
     /// Starts a command as a background job. It is carried to its end whether or not anybody waits for it.
@@ -224,13 +229,25 @@ impl Desk {
         };
         let (tell, result) = oneshot::channel();
         let job = started.job;
-        let desk = self.clone();
+        let (desk, text) = (self.clone(), line.as_str().to_owned());
         tokio::spawn(async move {
             let answer = started.result.wait().await;
+            // It was one when it was sent.
+            let Ok(line) = Line::new(&text) else { return };
             // Whoever started it may be gone.
-            _ = tell.send(desk.told(attempt, &switch, tells_secrets, answer));
+            _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
         });
         Ok(Started { job, result })
+    }
+
+    /// What somebody sees of a switch's events and log.
+    ///
+    /// # Errors
+    /// When there is no such switch, or the caller may do nothing just now.
+    pub fn view(self: &Arc<Self>, visit: &Visit, switch: Option<&str>) -> Result<View, Refused> {
+        let switch = self.switch(switch)?;
+        self.grant(visit)?;
+        Ok(View::new(self, visit, &switch.upstream))
     }
 
     /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down.
@@ -257,12 +274,14 @@ impl Desk {
         let line = match Line::new(order.command) {
             Ok(line) => line,
             Err(error) => {
-                let about = About { form, command: order.command, switch: "" };
+                let shown = self.rules.load().redactor.text(order.command).into_owned();
+                let about = About { form, command: &shown, switch: "" };
                 return Err(self.refuse(visit, &about, error.into()));
             }
         };
-        let command = line.as_str();
-        let about = |switch| About { form, command, switch };
+        let rules = self.rules.load_full();
+        let command = rules.redactor.command(line);
+        let about = |switch| About { form, command: &command, switch };
         let switch = match self.switch(order.switch) {
             Ok(switch) => switch,
             Err(refused) => return Err(self.refuse(visit, &about(""), refused)),
@@ -331,6 +350,7 @@ impl Desk {
     /// What came back, as the caller may see it; the attempt ends.
     fn told(
         &self,
+        line: Line<'_>,
         attempt: Attempt,
         switch: &str,
         tells_secrets: bool,
@@ -342,7 +362,7 @@ impl Desk {
         };
         let text = match tells_secrets {
             true => answer.bytes,
-            false => answer.bytes,
+            false => self.rules.load().redactor.reply(line, answer.bytes),
         };
         attempt.end(summary(&text, answer.cut), text.len());
         Ok(Reply { text, cut: answer.cut })

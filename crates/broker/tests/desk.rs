@@ -4,9 +4,10 @@
 
 use broker::desk::{Desk, Door, Order, Refused, Reply, Rules, Switch, Visit};
 use broker::journal::{Journal, Settings as JournalSettings};
+use broker::redact::Redactor;
 use broker::rulebook::{Rulebook, Rules as Written, User};
 use broker::upstream::{CallError, Settings};
-use broker::{Account, Grant, Identity, Policy, Proof, Terms, Upstream};
+use broker::{Account, Grant, Identity, Policy, Proof, Terms, Upstream, freeswitch};
 use esl::client::Config;
 use proptest::prelude::{Strategy, any};
 use simswitch::SimSwitch;
@@ -32,7 +33,7 @@ fn rules(users: &[User]) -> Rules {
     let mut policy = Policy::default();
     policy.add("security.esl_allowed_commands", ["status", "version"], []).unwrap();
     let nobody = Arc::new(Grant { policy, ..Grant::default() });
-    Rules { book, nobody, allow_unaudited: false }
+    Rules { book, nobody, redactor: Redactor::new(freeswitch::catalogue(), &[]), allow_unaudited: false }
 }
 
 fn users() -> Vec<User> {
@@ -306,4 +307,70 @@ fn nothing_outside_the_policy_is_ever_sent() {
             Ok(())
         })
         .unwrap();
+}
+
+/// Collects what a view lets through.
+struct Eye {
+    view: broker::desk::View,
+    seen: std::sync::Mutex<Vec<String>>,
+}
+
+impl broker::upstream::Sink for Eye {
+    fn event(&self, event: &Arc<broker::upstream::Happening>) {
+        if let Some(shown) = self.view.event(event) {
+            let frame = String::from_utf8_lossy(shown.frame(esl::Format::Json)).into_owned();
+            assert!(shown.view().header("Event-Name").is_some());
+            self.seen.lock().unwrap().push(frame);
+        }
+    }
+
+    fn log(&self, _: &broker::upstream::LogLine) {}
+
+    fn state(&self, _: &broker::upstream::Link) {}
+}
+
+#[tokio::test]
+async fn each_caller_sees_events_of_their_rows_and_no_secrets() {
+    let bench = bench().await;
+    let look = |name: &str| {
+        let view = bench.desk.view(&visit(name), None).unwrap();
+        let eye = Arc::new(Eye { view, seen: std::sync::Mutex::default() });
+        let mut wants = broker::upstream::Wants::nothing();
+        wants.add("ALL");
+        let following = bench.desk.switches()[0].upstream.hub().follow(wants, eye.clone());
+        (eye, following)
+    };
+    let (monitor, first) = look("monitor");
+    let (agent, second) = look("1000@pbx.example");
+    let (admin, third) = look("admin");
+    assert!(first.settled().await && second.settled().await && third.settled().await);
+    assert!(bench.desk.view(&visit("stranger"), None).is_err());
+    assert!(!agent.view.may_ask("API", None) && admin.view.may_ask("API", None));
+    bench.switch.emit(&event(&[
+        ("Event-Name", "CHANNEL_STATE"),
+        ("Unique-ID", "x"),
+        ("variable_sip_auth_password", "s3cret"),
+    ]));
+    bench.switch.emit(&event(&[("Event-Name", "HEARTBEAT")]));
+    let begun = tokio::time::Instant::now();
+    while [&monitor, &agent, &admin]
+        .iter()
+        .any(|eye| !eye.seen.lock().unwrap().iter().any(|event| event.contains("HEARTBEAT")))
+    {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let state =
+        |eye: &Eye| eye.seen.lock().unwrap().iter().find(|event| event.contains("CHANNEL_STATE")).cloned();
+    assert_eq!(state(&agent), None);
+    let (censored, whole) = (state(&monitor).unwrap(), state(&admin).unwrap());
+    assert!(!censored.contains("s3cret") && censored.contains("variable_sip_auth_password"), "{censored}");
+    assert!(whole.contains("s3cret"), "{whole}");
+    bench.desk.apply(rules(&[]));
+    assert!(!monitor.view.is_open());
+}
+
+fn event(headers: &[(&str, &str)]) -> simswitch::Event {
+    let text: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    simswitch::Event::from_plain(format!("{text}\n").into_bytes()).unwrap()
 }

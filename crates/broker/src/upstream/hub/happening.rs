@@ -16,6 +16,8 @@ pub struct Happening {
     text: usize,
     json: OnceLock<Arc<[u8]>>,
     xml: OnceLock<Arc<[u8]>>,
+    /// Without secrets, in each format.
+    redacted: [OnceLock<Arc<[u8]>>; 3],
 }
 
 impl Happening {
@@ -27,7 +29,13 @@ impl Happening {
         let _ = write!(frame, "Content-Length: {}\nContent-Type: text/event-plain\n\n", text.len());
         let head = frame.len();
         frame.extend_from_slice(text);
-        Some(Happening { plain: frame.into(), text: head, json: OnceLock::new(), xml: OnceLock::new() })
+        Some(Happening {
+            plain: frame.into(),
+            text: head,
+            json: OnceLock::new(),
+            xml: OnceLock::new(),
+            redacted: Default::default(),
+        })
     }
 
     /// Name and headers.
@@ -43,6 +51,24 @@ impl Happening {
             Format::Json => self.json.get_or_init(|| self.write(format)),
             Format::Xml => self.xml.get_or_init(|| self.write(format)),
         }
+    }
+
+    /// The whole frame in a format without secrets; `make` appends it, once for all who want it.
+    pub(crate) fn redacted(
+        &self,
+        format: Format,
+        make: impl FnOnce(&EventView<'_>, &mut Vec<u8>),
+    ) -> &Arc<[u8]> {
+        let slot = match format {
+            Format::Plain => &self.redacted[0],
+            Format::Json => &self.redacted[1],
+            Format::Xml => &self.redacted[2],
+        };
+        slot.get_or_init(|| {
+            let mut frame = Vec::with_capacity(self.plain.len() * 2);
+            make(&self.view(), &mut frame);
+            frame.into()
+        })
     }
 
     fn write(&self, format: Format) -> Arc<[u8]> {

@@ -167,8 +167,8 @@ impl Commands {
                     backoff.reset();
                     proven = Instant::now();
                     self.tally.opened.fetch_add(1, Relaxed);
-                    self.board.up();
                     self.put_back(connection);
+                    self.board.up();
                 }
                 Err(why) => {
                     self.board.down(&why);

@@ -234,8 +234,11 @@ async fn a_switch_that_hangs_is_found_out_after_a_time_out() {
     let switch = Hanging::start().await;
     let mut config = Config::new("127.0.0.1", switch.port, "ClueCon");
     config.auth_timeout = Duration::from_millis(200);
-    let upstream = Upstream::start(config, quick());
-    assert_eq!(api(&upstream, "echo 1").await.unwrap(), "api echo 1");
+    let upstream = Upstream::start(config, Settings { warm: 1, ..quick() });
+    until("it is connected", || upstream.state().commands.is_up()).await;
+    let (one, two) = tokio::join!(api(&upstream, "echo 1"), api(&upstream, "echo 2"));
+    assert_eq!((one.unwrap(), two.unwrap()), ("api echo 1".into(), "api echo 2".into()));
+    assert_eq!(upstream.counts().idle, 2, "one stays when the other has timed out");
     switch.hangs.store(true, Relaxed);
     let error = upstream.api(Line::new("status").unwrap(), ask(Duration::from_millis(50))).await;
     assert!(matches!(error, Err(CallError::Timeout(_))), "{error:?}");
@@ -243,7 +246,7 @@ async fn a_switch_that_hangs_is_found_out_after_a_time_out() {
     assert!(matches!(api(&upstream, "status").await, Err(CallError::Down { .. })));
     switch.hangs.store(false, Relaxed);
     until("it is found again", || upstream.state().commands.is_up()).await;
-    assert_eq!(api(&upstream, "echo 2").await.unwrap(), "api echo 2");
+    assert_eq!(api(&upstream, "echo 3").await.unwrap(), "api echo 3");
 }
 
 /// Answers each command with itself, or takes connections and says nothing more.

@@ -75,18 +75,20 @@ async fn an_event_that_somebody_sent_makes_nobody_the_owner() {
             ("variable_domain_name", "pbx.example"),
         ]
     };
-    let emit = |uuid: &'static str, file: &'static str| {
+    let emit = |uuid: &'static str, file: &'static str, more: &str| {
         let lines = headers(uuid, file).map(|(name, value)| format!("{name}: {value}\n")).concat();
-        let text = format!("Event-Name: CHANNEL_CREATE\n{lines}\n");
+        let text = format!("Event-Name: CHANNEL_CREATE\n{lines}{more}\n");
         assert_eq!(switch.emit(&Event::from_plain(text.into_bytes()).unwrap()), 1);
     };
     let core = "switch_core_state_machine.c";
     let reply = upstream.announce("CHANNEL_CREATE", &headers(forged, core), None, SOON).await.unwrap();
     assert!(reply.starts_with("+OK"));
     // The application `event` writes no header Command, but its own file.
-    emit(forged, "mod_dptools.c");
+    emit(forged, "mod_dptools.c", "");
+    // Should a switch not add its own file to what `sendevent` says.
+    emit(forged, core, "Command: sendevent%20CHANNEL_CREATE\n");
     // When the true one is known, those before it were read.
-    emit(genuine, core);
+    emit(genuine, core, "");
     let owners = upstream.owners();
     until("the true one is known", || owners.owner(genuine).is_some()).await;
     assert_eq!(owners.owner(forged), None);

@@ -7,6 +7,8 @@
 //!
 //! Nothing here reads `std::env`: the environment is an argument.
 
+mod arrays;
+pub mod broker;
 mod check;
 mod choice;
 mod defaults;
@@ -27,6 +29,7 @@ mod problem;
 mod read;
 mod reload;
 mod secret;
+mod size;
 mod text;
 mod tree;
 mod walk;
@@ -36,6 +39,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use broker::Broker;
 pub use example::{example_toml, reference};
 pub use load::{LoadError, load, write_default};
 pub use model::{
@@ -49,6 +53,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use secret::Secret;
 
 pub(crate) use nearest::nearest;
+pub(crate) use text::pattern_span;
 
 use findings::Findings;
 use tree::{Lines, Node, Syntax};

@@ -8,6 +8,7 @@ pub mod access;
 pub mod alarms;
 pub mod app;
 pub mod ask;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;

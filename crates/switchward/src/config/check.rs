@@ -4,7 +4,7 @@
 
 use super::defaults::FACTORY_PASSWORD;
 use super::findings::Place;
-use super::keys::{self, SWITCH};
+use super::keys;
 use super::model::Switch;
 use super::network::is_loopback;
 use super::problem::Problems;
@@ -17,7 +17,7 @@ impl Walk {
     pub(super) fn settle(mut self) -> Result<(Config, Vec<Problem>), Problems> {
         self.follow();
         self.one_password();
-        let entries = !self.switches.is_empty();
+        let entries = !self.config.switches.is_empty();
         self.fill_switches();
         self.check_switches(entries);
         self.check_networks();
@@ -25,6 +25,7 @@ impl Walk {
         self.check_chandaemon();
         self.check_listeners();
         super::notify::check(&mut self.config.notify, &mut self.findings);
+        super::broker::check(&self.config, &mut self.findings);
         let Self { config, findings, .. } = self;
         findings.finish().map(|warnings| (config, warnings))
     }
@@ -60,23 +61,15 @@ impl Walk {
     }
 
     fn fill_switches(&mut self) {
-        if self.switches.is_empty() {
+        if self.config.switches.is_empty() {
             self.config.switches = vec![Switch::of_security(&self.config.security, &self.config.freeswitch)];
             return;
         }
-        for (index, switch) in self.switches.iter_mut().enumerate() {
-            let absent = |name: &str| self.findings.place(&format!("switch[{index}].{name}")).is_none();
-            if absent("default_domain") {
+        for (index, switch) in self.config.switches.iter_mut().enumerate() {
+            if self.findings.place(&format!("switch[{index}].default_domain")).is_none() {
                 switch.default_domain = self.config.freeswitch.default_domain.clone();
             }
-            for key in &SWITCH {
-                match &key.follows {
-                    Some(follows) if absent(key.path) => (follows.take)(switch),
-                    _ => {}
-                }
-            }
         }
-        self.config.switches = std::mem::take(&mut self.switches);
         for index in 0..self.config.switches.len() {
             let path = format!("switch[{index}].password");
             let file = self.findings.place(&format!("{path}_file"));

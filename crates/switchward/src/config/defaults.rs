@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::broker::Broker;
 use super::model::{
     Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, Geo,
     GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
@@ -34,6 +35,7 @@ impl Default for Config {
             alarms: Alarms::default(),
             geo: Geo::default(),
             api: Api::default(),
+            broker: Broker::default(),
             notify: Notify::default(),
         }
     }

@@ -51,7 +51,9 @@ fn value<T>(field: &Field<T>, text: &str) -> Value {
     let as_text = || Value::Str(text.to_owned());
     match field {
         Field::Bool(_) => boolean(bare).map_or_else(as_text, Value::Bool),
-        Field::Count { .. } => bare.parse().map_or_else(|_| as_text(), Value::Int),
+        Field::Count { .. } | Field::OptionalCount { .. } => {
+            bare.parse().map_or_else(|_| as_text(), Value::Int)
+        }
         Field::Networks(_) | Field::Texts(..) | Field::Ports(_) => {
             from_json::parse(text).map_or_else(|_| as_text(), |node| node.value)
         }

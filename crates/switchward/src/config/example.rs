@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value as Json};
 
-use super::keys::{self, Key, RETIRED, SECTIONS, SWITCH, SWITCH_INTRO};
-use super::model::{Config, Switch};
+use super::keys::{self, ARRAYS, Key, RETIRED, SECTIONS};
+use super::model::Config;
 
 /// The predecessor's keys with their defaults, in the predecessor's types, so that it could read the file as well.
 pub(super) fn default_json() -> String {
@@ -39,15 +39,11 @@ pub fn example_toml() -> String {
             example_key(&mut out, key, &mut config);
         }
     }
-    let mut switch = Switch { name: "freeswitch".into(), ..config.switches.swap_remove(0) };
-    let _ = write!(out, "\n\n");
-    comment(&mut out, SWITCH_INTRO);
-    let _ = writeln!(out, "#[[switch]]");
-    for key in &SWITCH {
-        let _ = writeln!(out);
-        comment(&mut out, key.meaning);
-        comment(&mut out, &terms(key, &mut switch));
-        let _ = writeln!(out, "#{} = {}", key.path, key.example(&mut switch).toml());
+    for array in ARRAYS {
+        let _ = write!(out, "\n\n");
+        comment(&mut out, array.intro());
+        let _ = writeln!(out, "#[[{}]]", array.name());
+        array.example(&mut out);
     }
     out
 }
@@ -61,6 +57,17 @@ fn example_key(out: &mut String, key: &Key<Config>, config: &mut Config) {
         true => writeln!(out, "#{} = {}", key.name(), key.example(config).toml()),
         false => writeln!(out, "{} = {}", key.name(), present.toml()),
     };
+}
+
+/// The keys of one entry of an array, all of them comments.
+pub(super) fn example_entry<T: Default>(out: &mut String, keys: &[Key<T>]) {
+    let mut entry = T::default();
+    for key in keys {
+        let _ = writeln!(out);
+        comment(out, key.meaning);
+        comment(out, &terms(key, &mut entry));
+        let _ = writeln!(out, "#{} = {}", key.path, key.example(&mut entry).toml());
+    }
 }
 
 /// Range, default, variable and reload of a key, in one sentence.
@@ -105,16 +112,21 @@ pub fn reference() -> String {
             row(&mut out, key, &mut config);
         }
     }
-    let _ = write!(out, "\n## `[[switch]]`\n\n{SWITCH_INTRO}\n\n{TABLE_HEAD}");
-    let mut switch = config.switches.swap_remove(0);
-    for key in &SWITCH {
-        row(&mut out, key, &mut switch);
+    for array in ARRAYS {
+        let _ = write!(out, "\n## `[[{}]]`\n\n{}\n\n{TABLE_HEAD}", array.name(), array.intro());
+        array.rows(&mut out);
     }
     let _ = write!(out, "\n## Keys of older files\n\nThey are accepted with a warning and do nothing.\n\n");
     for (path, why) in RETIRED {
         let _ = writeln!(out, "- `{path}`: {why}.");
     }
     out
+}
+
+/// The rows of one entry's keys.
+pub(super) fn rows<T: Default>(out: &mut String, keys: &[Key<T>]) {
+    let mut entry = T::default();
+    keys.iter().for_each(|key| row(out, key, &mut entry));
 }
 
 fn row<T>(out: &mut String, key: &Key<T>, target: &mut T) {

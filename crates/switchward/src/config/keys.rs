@@ -2,9 +2,10 @@
 //!
 //! A [`Key`] joins a path of the file, a variable of the environment, a field of [`Config`] and a sentence. Reading,
 //! suggestions, checks of ranges, the example, `docs/configuration.md` and the comparison at a reload all walk
-//! [`SECTIONS`] and [`SWITCH`]; a key that is not here does not exist.
+//! [`SECTIONS`] and [`ARRAYS`]; a key that is not here does not exist.
 
 mod alarms;
+mod broker;
 mod daemon;
 mod geo;
 mod notify;
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::arrays::{Array, Entries};
 use super::choice::Choice;
 use super::model::{Config, PortRange};
 use super::secret::Secret;
 use super::text::Shape;
 
-pub(super) use switch::{RETIRED, SWITCH, SWITCH_INTRO};
+pub(super) use switch::RETIRED;
 
 /// A table of the file with its keys.
 pub(super) struct Section {
@@ -35,7 +37,7 @@ pub(super) struct Section {
 
 /// One key; `T` is the struct that it sets a field of.
 pub(super) struct Key<T: 'static> {
-    /// The whole path, `security.rate_limit.enabled`; of a switch the name alone.
+    /// The whole path, `security.rate_limit.enabled`; of an entry of an array the name alone.
     pub(super) path: &'static str,
     /// The variable that wins over the file; empty when there is none.
     pub(super) variable: &'static str,
@@ -47,6 +49,8 @@ pub(super) struct Key<T: 'static> {
     pub(super) contract: bool,
     /// Takes another key's value when it is absent.
     pub(super) follows: Option<Follows<T>>,
+    /// What the example shows where the default shows nothing; a list has several.
+    pub(super) sample: &'static [&'static str],
 }
 
 /// The other key, and how its value is taken over.
@@ -58,9 +62,40 @@ pub(super) struct Follows<T: 'static> {
 /// The type and range of a key, and the field it sets.
 pub(super) enum Field<T: 'static> {
     Bool(fn(&mut T) -> &mut bool),
-    Count { at: fn(&mut T) -> &mut u32, max: u32 },
+    Count {
+        at: fn(&mut T) -> &mut u32,
+        min: u32,
+        max: u32,
+    },
+    /// From 0.
+    OptionalCount {
+        at: fn(&mut T) -> &mut Option<u32>,
+        max: u32,
+    },
     Port(fn(&mut T) -> &mut u16),
-    Span { at: fn(&mut T) -> &mut Duration, min: Duration, max: Duration },
+    /// 0 is none.
+    OptionalPort(fn(&mut T) -> &mut Option<u16>),
+    Span {
+        at: fn(&mut T) -> &mut Duration,
+        min: Duration,
+        max: Duration,
+    },
+    OptionalSpan {
+        at: fn(&mut T) -> &mut Option<Duration>,
+        min: Duration,
+        max: Duration,
+    },
+    /// Bytes.
+    Size {
+        at: fn(&mut T) -> &mut u64,
+        min: u64,
+        max: u64,
+    },
+    OptionalSize {
+        at: fn(&mut T) -> &mut Option<u64>,
+        min: u64,
+        max: u64,
+    },
     Text(Shape, fn(&mut T) -> &mut String),
     Texts(Shape, fn(&mut T) -> &mut Vec<String>),
     Secret(fn(&mut T) -> &mut Secret),
@@ -72,7 +107,7 @@ pub(super) enum Field<T: 'static> {
     OptionalPath(fn(&mut T) -> &mut Option<PathBuf>),
 }
 
-/// Every section but the switches, in the order of the documentation.
+/// Every section, in the order of the documentation.
 pub(super) static SECTIONS: &[Section] = &[
     daemon::SERVER,
     daemon::FREESWITCH,
@@ -87,6 +122,11 @@ pub(super) static SECTIONS: &[Section] = &[
     alarms::ALARMS,
     geo::GEO,
     daemon::API,
+    broker::BROKER,
+    broker::DOOR,
+    broker::FREESWITCH,
+    broker::XML,
+    broker::LDAP,
     notify::NOTIFY,
     notify::TEMPLATES,
     notify::WEBHOOK,
@@ -96,7 +136,10 @@ pub(super) static SECTIONS: &[Section] = &[
     notify::SYSLOG,
 ];
 
-/// Every key but those of a switch.
+/// Every array of tables, in the order of the documentation.
+pub(super) static ARRAYS: [&dyn Array; 3] = [&switch::SWITCHES, &broker::ROLES, &broker::USERS];
+
+/// Every key but those of the arrays.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {
     SECTIONS.iter().flat_map(|section| section.keys)
 }
@@ -109,12 +152,12 @@ impl<T> Key<T> {
         field: Field<T>,
         meaning: &'static str,
     ) -> Self {
-        Self { path, variable, field, meaning, restart: false, contract: true, follows: None }
+        Self { path, variable, field, meaning, restart: false, contract: true, follows: None, sample: &[] }
     }
 
     /// A key of our own.
     const fn new(path: &'static str, variable: &'static str, field: Field<T>, meaning: &'static str) -> Self {
-        Self { path, variable, field, meaning, restart: false, contract: false, follows: None }
+        Self { path, variable, field, meaning, restart: false, contract: false, follows: None, sample: &[] }
     }
 
     const fn restart(self) -> Self {
@@ -125,6 +168,10 @@ impl<T> Key<T> {
         Self { follows: Some(Follows { path, take }), ..self }
     }
 
+    const fn sample(self, sample: &'static [&'static str]) -> Self {
+        Self { sample, ..self }
+    }
+
     /// The last part of the path.
     pub(super) fn name(&self) -> &'static str {
         self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
@@ -133,7 +180,12 @@ impl<T> Key<T> {
 
 /// From 1 to `max`.
 const fn count<T>(at: fn(&mut T) -> &mut u32, max: u32) -> Field<T> {
-    Field::Count { at, max }
+    Field::Count { at, min: 1, max }
+}
+
+/// From 0, which stands for no limit or for never, to `max`.
+const fn count_or_none<T>(at: fn(&mut T) -> &mut u32, max: u32) -> Field<T> {
+    Field::Count { at, min: 0, max }
 }
 
 /// The time in which something is counted, or for which something holds: a second to ten years.

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::duration::format_short;
 use super::keys::{Field, Key};
+use super::size;
 use super::text::Shape;
 
 /// A value without its Rust type.
@@ -28,8 +29,17 @@ impl<T> Field<T> {
         match self {
             Self::Bool(at) => Literal::Bool(*at(target)),
             Self::Count { at, .. } => Literal::Number(*at(target)),
+            Self::OptionalCount { at, .. } => at(target).map_or(Literal::Absent, Literal::Number),
             Self::Port(at) => Literal::Port(*at(target)),
+            Self::OptionalPort(at) => at(target).map_or(Literal::Absent, Literal::Port),
             Self::Span { at, .. } => Literal::Text(format_short(*at(target))),
+            Self::OptionalSpan { at, .. } => {
+                at(target).map_or(Literal::Absent, |span| Literal::Text(format_short(span)))
+            }
+            Self::Size { at, .. } => Literal::Text(size::format(*at(target))),
+            Self::OptionalSize { at, .. } => {
+                at(target).map_or(Literal::Absent, |bytes| Literal::Text(size::format(bytes)))
+            }
             Self::Text(_, at) => Literal::Text(at(target).clone()),
             Self::Texts(_, at) => texts(at(target)),
             Self::Secret(at) => Literal::Text(at(target).expose().to_owned()),
@@ -75,8 +85,23 @@ impl<T> Key<T> {
     /// A value that an operator may write: the present one, or a sample where that is blank or a password.
     pub(super) fn example(&self, target: &mut T) -> Literal {
         match self.field.literal(target) {
-            present if present.is_blank() || matches!(self.field, Field::Secret(_)) => self.field.sample(),
+            present if present.is_blank() || matches!(self.field, Field::Secret(_)) => self.sample_literal(),
             present => present,
+        }
+    }
+
+    fn sample_literal(&self) -> Literal {
+        let text = |text: &&str| Literal::Text((*text).to_owned());
+        match (&self.field, self.sample) {
+            (field, []) => field.sample(),
+            (Field::Texts(..) | Field::Networks(_), all) => Literal::List(all.iter().map(text).collect()),
+            (Field::Count { .. } | Field::OptionalCount { .. }, [one, ..]) => {
+                one.parse().map_or(Literal::Absent, Literal::Number)
+            }
+            (Field::Port(_) | Field::OptionalPort(_), [one, ..]) => {
+                one.parse().map_or(Literal::Absent, Literal::Port)
+            }
+            (_, [one, ..]) => text(one),
         }
     }
 }

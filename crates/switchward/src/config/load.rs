@@ -61,6 +61,11 @@ pub fn load(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result
         path.parent().unwrap_or(Path::new("")),
         &mut findings,
     );
+    super::broker::read_files(
+        &mut loaded.config.broker,
+        path.parent().unwrap_or(Path::new("")),
+        &mut findings,
+    );
     match findings.finish() {
         Ok(more) => loaded.warnings.extend(more),
         Err(Problems(more)) => return Err(Problems([loaded.warnings, more].concat()).into()),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::Secret;
+use super::broker::Broker;
 use super::notify::Notify;
 
 /// The whole configuration of the daemon. `Config::default()` is what an empty file means.
@@ -40,6 +41,8 @@ pub struct Config {
     pub geo: Geo,
     /// Who may change state over HTTP.
     pub api: Api,
+    /// Who may run which command of the switches.
+    pub broker: Broker,
     /// Who is told what.
     pub notify: Notify,
 }

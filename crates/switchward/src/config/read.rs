@@ -14,6 +14,7 @@ use super::duration::{self, format_short};
 use super::keys::Field;
 use super::model::PortRange;
 use super::network::{NetworkError, parse_network};
+use super::size;
 use super::text::Shape;
 use super::tree::{Node, Value};
 
@@ -32,9 +33,22 @@ pub(super) struct Wrong {
 pub(super) fn read<T>(field: &Field<T>, target: &mut T, node: &Node) -> Result<(), Vec<Wrong>> {
     let outcome = match field {
         Field::Bool(at) => boolean(node).map(|value| *at(target) = value),
-        Field::Count { at, max } => count(node, *max).map(|value| *at(target) = value),
+        Field::Count { at, min, max } => count(node, *min, *max).map(|value| *at(target) = value),
+        Field::OptionalCount { at, max } => count(node, 0, *max).map(|value| *at(target) = Some(value)),
         Field::Port(at) => port(node).map(|value| *at(target) = value),
+        Field::OptionalPort(at) => match &node.value {
+            Value::Int(0) => {
+                *at(target) = None;
+                Ok(())
+            }
+            _ => port(node).map(|value| *at(target) = Some(value)),
+        },
         Field::Span { at, min, max } => span(node, *min, *max).map(|value| *at(target) = value),
+        Field::OptionalSpan { at, min, max } => span(node, *min, *max).map(|value| *at(target) = Some(value)),
+        Field::Size { at, min, max } => bytes(node, *min, *max).map(|value| *at(target) = value),
+        Field::OptionalSize { at, min, max } => {
+            bytes(node, *min, *max).map(|value| *at(target) = Some(value))
+        }
         Field::Text(shape, at) => text(node, *shape).map(|value| *at(target) = value),
         Field::Secret(at) => secret(node).map(|value| *at(target) = value.into()),
         Field::Word(at) => {
@@ -72,9 +86,16 @@ impl<T> Field<T> {
     pub(super) fn expected(&self, target: &mut T) -> String {
         match self {
             Self::Bool(_) => "true or false".into(),
-            Self::Count { max, .. } => format!("a whole number from 1 to {max}"),
+            Self::Count { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Self::OptionalCount { max, .. } => format!("a whole number from 0 to {max}"),
             Self::Port(_) => "a port from 1 to 65535".into(),
-            Self::Span { min, max, .. } => format!(
+            Self::OptionalPort(_) => "a port from 1 to 65535, or 0 for none".into(),
+            Self::Size { min, max, .. } | Self::OptionalSize { min, max, .. } => format!(
+                "a number of bytes from {} to {}, such as \"64KiB\" or \"4MiB\"",
+                size::format(*min),
+                size::format(*max)
+            ),
+            Self::Span { min, max, .. } | Self::OptionalSpan { min, max, .. } => format!(
                 "a duration from {} to {}, such as \"90s\", \"5m\" or \"1h30m\"",
                 format_short(*min),
                 format_short(*max)
@@ -134,13 +155,22 @@ fn boolean(node: &Node) -> Result<bool, String> {
     }
 }
 
-fn count(node: &Node, max: u32) -> Result<u32, String> {
+fn count(node: &Node, min: u32, max: u32) -> Result<u32, String> {
     match node.value {
         Value::Int(value) => {
-            u32::try_from(value).ok().filter(|n| (1..=max).contains(n)).ok_or_else(|| node.found())
+            u32::try_from(value).ok().filter(|n| (min..=max).contains(n)).ok_or_else(|| node.found())
         }
         _ => Err(node.found()),
     }
+}
+
+fn bytes(node: &Node, min: u64, max: u64) -> Result<u64, String> {
+    let number = match &node.value {
+        Value::Int(value) => u64::try_from(*value).ok(),
+        Value::Str(text) => size::parse(text),
+        _ => None,
+    };
+    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| node.found())
 }
 
 fn port(node: &Node) -> Result<u16, String> {

@@ -3,12 +3,13 @@
 //! [`Config::diff_reload`] only compares; taking the changes over is the daemon's part. Values are never part of the
 //! answer, so it may be logged.
 
-use super::keys::{self, SWITCH};
-use super::model::{Api, Config, Firewall, GuardLimits, Log, Security, Server, Switch};
+use super::broker::Broker;
+use super::keys::{self, ARRAYS, Key};
+use super::model::{Api, Config, Firewall, GuardLimits, Log, Security, Server};
 
 impl Config {
     /// The keys in which `new` differs: those that a reload (SIGHUP) takes over, and those that need a restart. A
-    /// key of a switch reads `switch[NAME].port`; a switch that came or went reads `switch[NAME]`.
+    /// key of an entry of an array reads `switch[NAME].port`; an entry that came or went reads `switch[NAME]`.
     pub fn diff_reload(&self, new: &Self) -> (Vec<String>, Vec<String>) {
         let (mut old, mut new) = (self.clone(), new.clone());
         let (mut live, mut restart) = (Vec::new(), Vec::new());
@@ -18,13 +19,8 @@ impl Config {
                 list.push(key.path.to_owned());
             }
         }
-        let gone = old.switches.iter().filter(|switch| named(&new.switches, &switch.name).is_none());
-        restart.extend(gone.map(|switch| format!("switch[{}]", switch.name)));
-        for switch in &new.switches {
-            match named(&old.switches, &switch.name) {
-                None => restart.push(format!("switch[{}]", switch.name)),
-                Some(before) => restart.extend(changed(before.clone(), switch.clone())),
-            }
+        for array in ARRAYS {
+            array.compare(&mut old, &mut new, &mut live, &mut restart);
         }
         (live, restart)
     }
@@ -75,18 +71,45 @@ impl Config {
             alarms: self.alarms,
             geo: self.geo,
             api: Api { tokens_file: old.api.tokens_file, users_file: old.api.users_file, ..self.api },
+            broker: Broker {
+                timeout: self.broker.timeout,
+                max_output: self.broker.max_output,
+                rate: self.broker.rate,
+                concurrency: self.broker.concurrency,
+                redact: self.broker.redact,
+                allow_unaudited: self.broker.allow_unaudited,
+                viewer_roles: self.broker.viewer_roles,
+                operator_roles: self.broker.operator_roles,
+                admin_roles: self.broker.admin_roles,
+                roles: self.broker.roles,
+                users: self.broker.users,
+                ..old.broker
+            },
             notify: self.notify,
         }
     }
 }
 
-fn named<'a>(switches: &'a [Switch], name: &str) -> Option<&'a Switch> {
-    switches.iter().find(|switch| switch.name == name)
-}
-
-fn changed(mut old: Switch, mut new: Switch) -> impl Iterator<Item = String> {
-    SWITCH.iter().filter_map(move |key| {
-        let differs = key.field.literal(&mut old) != key.field.literal(&mut new);
-        differs.then(|| format!("switch[{}].{}", new.name, key.path))
-    })
+/// The entries of two arrays by their labels: what came, what went, and the keys in which the others differ.
+pub(super) fn compare<T>(
+    array: &str,
+    keys: &'static [Key<T>],
+    label: fn(&T) -> &str,
+    old: &mut [T],
+    new: &mut [T],
+) -> Vec<String> {
+    let mut changed = Vec::new();
+    let has = |all: &[T], name: &str| all.iter().any(|entry| label(entry) == name);
+    let gone = old.iter().map(label).filter(|name| !has(new, name));
+    changed.extend(gone.map(|name| format!("{array}[{name}]")));
+    for entry in new {
+        let name = label(entry).to_owned();
+        let Some(before) = old.iter_mut().find(|before| label(before) == name) else {
+            changed.push(format!("{array}[{name}]"));
+            continue;
+        };
+        let differing = keys.iter().filter(|key| key.field.literal(before) != key.field.literal(entry));
+        changed.extend(differing.map(|key| format!("{array}[{name}].{}", key.path)));
+    }
+    changed
 }

@@ -1,5 +1,6 @@
 //! Tests of the configuration, by subject.
 
+mod broker;
 mod contract;
 mod documents;
 mod durations;

@@ -3,10 +3,13 @@
 //! Start with [`Shape::accept`]. Texts that reach a command line or the event socket are
 //! held to letters that cannot become an option or a second command there.
 
+use super::broker::{ACCEPTED, DIRECTORIES};
+use super::duration;
 use crate::access::Role;
 use crate::names::HostName;
 use crate::names::lookup::parse_server;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 /// The looks of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,26 @@ pub(super) enum Shape {
     HostName,
     /// The address of a name server, perhaps with a port.
     NameServer,
+    /// A directory of the broker.
+    Directory,
+    /// A param of a directory user that lets in.
+    Accepted,
+    /// A rule of the broker.
+    Rule,
+    /// A role of the broker.
+    RoleName,
+    /// A user of the broker, or several.
+    UserName,
+    /// An account; may be empty.
+    Account,
+    /// A pattern of the broker and a duration.
+    PatternSpan,
+    /// A level of the switch's log; may be empty.
+    SwitchLevel,
+    /// A variable or a header, perhaps with `*`.
+    Variable,
+    /// An `ldap` or `ldaps` address; may be empty.
+    LdapUrl,
 }
 
 impl Shape {
@@ -80,6 +103,21 @@ impl Shape {
             Self::NameServer => {
                 "an address, perhaps with a port, such as \"192.0.2.53\" or \"127.0.0.1:5353\""
             }
+            Self::Directory => "\"users\", \"freeswitch\", \"xml\" or \"ldap\"",
+            Self::Accepted => "\"esl-password\", \"password\" or \"a1-hash\"",
+            Self::Rule => "a text of 1 to 1000 bytes without control characters",
+            Self::RoleName => "a role's name of 1 to 64 letters, digits, \"_\" or \"-\"",
+            Self::UserName => "a user's name of 1 to 255 bytes without control characters",
+            Self::Account => "an account as user@domain, or an empty text",
+            Self::PatternSpan => {
+                "a command and a duration from 100ms to 1h, such as \"originate 60s\" or \"sofia status 5s\""
+            }
+            Self::SwitchLevel => {
+                "\"console\", \"alert\", \"crit\", \"err\", \"warning\", \"notice\", \"info\", \"debug\", or an \
+                 empty text"
+            }
+            Self::Variable => "a name of 1 to 100 letters, digits, \"_\", \"-\", \".\" or \"*\"",
+            Self::LdapUrl => "an ldaps:// or ldap:// address, or an empty text",
         }
     }
 
@@ -110,6 +148,29 @@ impl Shape {
             }),
             Self::HostName => text.parse::<HostName>().is_ok(),
             Self::NameServer => parse_server(text).is_some(),
+            Self::Directory => DIRECTORIES.contains(&text),
+            Self::Accepted => ACCEPTED.contains(&text),
+            Self::Rule => (1..=1000).contains(&text.len()) && !text.contains(char::is_control),
+            Self::RoleName => {
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+                (1..=64).contains(&text.len()) && text.bytes().all(known)
+            }
+            Self::UserName => (1..=255).contains(&text.len()) && !text.contains(char::is_control),
+            Self::Account => text.is_empty() || (tight && text.parse::<broker::Account>().is_ok()),
+            Self::PatternSpan => pattern_span(text).is_some(),
+            Self::SwitchLevel => text.is_empty() || text.parse::<broker::LogLevel>().is_ok(),
+            Self::Variable => {
+                let known =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'*');
+                (1..=100).contains(&text.len())
+                    && text.bytes().all(known)
+                    && text.bytes().any(|byte| byte != b'*')
+            }
+            Self::LdapUrl => {
+                let rest = text.strip_prefix("ldaps://").or_else(|| text.strip_prefix("ldap://"));
+                text.is_empty()
+                    || (tight && rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':'])))
+            }
             Self::TableName => {
                 (1..=64).contains(&text.len())
                     && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -117,6 +178,14 @@ impl Shape {
             }
         }
     }
+}
+
+/// A pattern of the broker and the time that its commands may take.
+pub(crate) fn pattern_span(text: &str) -> Option<(&str, Duration)> {
+    let (pattern, span) = text.rsplit_once(' ')?;
+    let span = duration::parse(span).ok()?;
+    let fits = (Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&span);
+    (fits && text.len() <= 1000 && !text.contains(char::is_control)).then_some((pattern.trim(), span))
 }
 
 /// A colon is an IPv6 address's (perhaps with a zone, `fe80::1%eth0`) or in front of a port, which has its own key.

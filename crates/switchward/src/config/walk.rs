@@ -4,9 +4,10 @@
 //! in other capitals, and says so, because Go does not.
 
 use super::Format;
+use super::arrays::Array;
 use super::findings::{Findings, Place};
-use super::keys::{self, Key, RETIRED, SECTIONS, SWITCH, Section};
-use super::model::{Config, Switch};
+use super::keys::{self, ARRAYS, Key, RETIRED, SECTIONS, Section};
+use super::model::Config;
 use super::nearest::nearest;
 use super::read::read;
 use super::tree::{Entry, Lines, Node, Value};
@@ -14,8 +15,6 @@ use super::tree::{Entry, Lines, Node, Value};
 /// What a file and the environment have said so far.
 pub(super) struct Walk {
     pub(super) config: Config,
-    /// The `[[switch]]` entries.
-    pub(super) switches: Vec<Switch>,
     pub(super) findings: Findings,
 }
 
@@ -24,13 +23,15 @@ pub(super) struct Walk {
 enum Known {
     Key(&'static Key<Config>),
     Section(&'static Section),
-    Switches,
+    Array(&'static dyn Array),
     Retired(&'static str),
 }
 
 impl Walk {
     pub(super) fn new(file: &str) -> Self {
-        Self { config: Config::default(), switches: Vec::new(), findings: Findings::new(file) }
+        // The one switch of a file without any is made at the end.
+        let config = Config { switches: Vec::new(), ..Config::default() };
+        Self { config, findings: Findings::new(file) }
     }
 
     /// Takes everything in the tree of the file over.
@@ -55,7 +56,7 @@ impl Walk {
                     page.value(key, key.path.into(), &mut self.config, entry, &mut self.findings);
                 }
                 Some(Known::Section(inner)) => self.section(inner.name, entry, page),
-                Some(Known::Switches) => self.switches(entry, page),
+                Some(Known::Array(array)) => self.array(array, entry, page),
                 Some(Known::Retired(why)) => self.findings.warning(
                     page.key_place(&path, entry),
                     "a key of an older release",
@@ -81,41 +82,59 @@ impl Walk {
         }
     }
 
-    fn switches(&mut self, entry: &Entry, page: &Page<'_>) {
+    fn array(&mut self, array: &'static dyn Array, entry: &Entry, page: &Page<'_>) {
         let items = match &entry.node.value {
             Value::Array(items) => items.as_slice(),
             Value::Null => return,
             _ => std::slice::from_ref(&entry.node),
         };
         for (index, item) in items.iter().enumerate() {
-            let path = format!("switch[{index}]");
             match (&item.value, &entry.node.value) {
-                (Value::Table(entries), Value::Array(_)) => self.switch(&path, entries, page),
+                (Value::Table(entries), Value::Array(_)) => {
+                    let path = format!("{}[{index}]", array.name());
+                    self.findings.set(&path, page.place(&path, item));
+                    array.read(self, &path, entries, page);
+                }
                 _ => {
                     let mend = match page.format {
-                        Format::Json => "write \"switch\": [ { ... } ]",
-                        Format::Toml => "write [[switch]] with two brackets",
+                        Format::Json => format!("write \"{}\": [ {{ ... }} ]", entry.key),
+                        Format::Toml => format!("write [[{}]] with two brackets", array.name()),
                     };
-                    let place = page.place("switch", item);
-                    self.findings.error(place, &item.found(), "an array of tables", mend);
+                    let place = page.place(array.name(), item);
+                    self.findings.error(place, &item.found(), "an array of tables", &mend);
                 }
             }
         }
     }
 
-    fn switch(&mut self, path: &str, entries: &[Entry], page: &Page<'_>) {
-        let mut switch = Switch::default();
+    /// One entry of an array of tables.
+    pub(super) fn entry<T: Default>(
+        &mut self,
+        keys: &'static [Key<T>],
+        path: &str,
+        entries: &[Entry],
+        page: &Page<'_>,
+    ) -> T {
+        let mut made = T::default();
         let mut seen: Vec<&str> = Vec::new();
         for entry in entries {
             let full = join(path, &entry.key);
-            let names = SWITCH.iter().map(|key| key.path);
+            let names = keys.iter().map(|key| key.path);
             let Some(name) = self.resolve(entry, &full, path, names, page) else { continue };
             self.refuse_second(&mut seen, name, &full, entry, page);
-            if let Some(key) = SWITCH.iter().find(|key| key.path == name) {
-                page.value(key, join(path, name), &mut switch, entry, &mut self.findings);
+            if let Some(key) = keys.iter().find(|key| key.path == name) {
+                page.value(key, join(path, name), &mut made, entry, &mut self.findings);
             }
         }
-        self.switches.push(switch);
+        for key in keys {
+            match &key.follows {
+                Some(follows) if self.findings.place(&join(path, key.path)).is_none() => {
+                    (follows.take)(&mut made);
+                }
+                _ => {}
+            }
+        }
+        made
     }
 
     /// The known name that the entry means, or a warning.
@@ -176,6 +195,12 @@ impl Page<'_> {
             return;
         }
         findings.set(&path, self.place(&path, &entry.node));
+        if let Value::Array(items) = &entry.node.value {
+            for (index, item) in items.iter().enumerate() {
+                let element = format!("{path}[{index}]");
+                findings.set(&element, self.place(&element, item));
+            }
+        }
         let Err(all) = read(&key.field, target, &entry.node) else { return };
         let example = key.example(target);
         for wrong in all {
@@ -214,15 +239,22 @@ fn children(section: &str) -> Vec<(&'static str, Known)> {
         SECTIONS.iter().filter_map(|inner| child(inner.name).map(|name| (name, Known::Section(inner))));
     let retired =
         RETIRED.iter().filter_map(|(path, why)| child(path).map(|name| (name, Known::Retired(why))));
-    let switches = section.is_empty().then_some(("switch", Known::Switches));
-    keys.chain(sections).chain(retired).chain(switches).collect()
+    let arrays =
+        ARRAYS.iter().filter_map(|array| child(array.name()).map(|name| (name, Known::Array(*array))));
+    keys.chain(sections).chain(retired).chain(arrays).collect()
 }
 
-/// A key or section of that very name in another section.
+/// A key or section of that very name in another section, or in an entry of an array.
 fn elsewhere(name: &str) -> Option<String> {
     let last = |path: &str| path.rsplit('.').next() == Some(name);
-    let mut paths = keys::keys().map(|key| key.path).chain(SECTIONS.iter().map(|section| section.name));
-    paths.find(|path| last(path)).map(str::to_owned)
+    let sections = SECTIONS.iter().map(|section| section.name);
+    let mut paths =
+        keys::keys().map(|key| key.path).chain(sections).chain(ARRAYS.iter().map(|array| array.name()));
+    let in_entry = || {
+        let of = |array: &&dyn Array| array.key_names().contains(&name).then(|| array.name());
+        ARRAYS.iter().find_map(of).map(|array| format!("{array}[..].{name}"))
+    };
+    paths.find(|path| last(path)).map(str::to_owned).or_else(in_entry)
 }
 
 fn join(section: &str, name: &str) -> String {

@@ -1,24 +1,31 @@
 //! The keys of a `[[switch]]` entry, and the keys of older files that no longer do anything.
 
-use super::{Field, Key};
+use super::{Entries, Field, Key};
 use crate::config::model::Switch;
 use crate::config::text::Shape;
 
 type Setting = Key<Switch>;
 
-/// One sentence for the documentation.
-pub(in crate::config) const SWITCH_INTRO: &str = "One entry for each guarded switch. Without any, one named \
-     \"freeswitch\" is made from security.esl_host, esl_port and esl_password.";
+pub(super) static SWITCHES: Entries<Switch> = Entries {
+    name: "switch",
+    intro: "One entry for each guarded switch. Without any, one named \"freeswitch\" is made from security.esl_host, \
+            esl_port and esl_password.",
+    keys: &SWITCH,
+    all: |config| &mut config.switches,
+    label: |switch| &switch.name,
+    restart: true,
+};
 
 /// The keys of one entry.
-pub(in crate::config) static SWITCH: [Key<Switch>; 7] = [
+static SWITCH: [Key<Switch>; 7] = [
     Setting::new(
         "name",
         "",
         Field::Text(Shape::Name, |s| &mut s.name),
         "Unique; the label in logs, metrics and the API.",
     )
-    .follows("host", |s| s.name = s.host.clone()),
+    .follows("host", |s| s.name = s.host.clone())
+    .sample(&["freeswitch"]),
     Setting::new("kind", "", Field::Word(|s| &mut s.kind), "Which protocol it speaks."),
     Setting::new("host", "", Field::Text(Shape::Host, |s| &mut s.host), "Host of its event socket."),
     Setting::new("port", "", Field::Port(|s| &mut s.port), "Port of its event socket."),
@@ -34,8 +41,11 @@ pub(in crate::config) static SWITCH: [Key<Switch>; 7] = [
         "default_domain",
         "",
         Field::Text(Shape::Domain, |s| &mut s.default_domain),
-        "The domain of an account when the event carries none; freeswitch.default_domain when absent.",
-    ),
+        "The domain of an account when the event carries none.",
+    )
+    // Taken over when all is read: it stands elsewhere.
+    .follows("freeswitch.default_domain", |_| {})
+    .sample(&["example.com"]),
 ];
 
 /// Keys of older releases with what became of them.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::example::{default_json, example_toml, reference};
-use crate::config::keys::{SWITCH, keys};
+use crate::config::keys::{ARRAYS, keys};
 use crate::config::{Config, EXAMPLE_TOML, Format, parse};
 
 fn is_in_the_tree(relative: &str, text: &str) {
@@ -50,8 +50,14 @@ fn the_example_holds_every_key_and_each_commented_one_is_right() {
         }
         assert!(value.is_some(), "{} is not in the example", key.path);
     }
-    let entry = &document["switch"][0];
-    assert!(SWITCH.iter().all(|key| entry.get(key.path).is_some()));
+    for array in ARRAYS {
+        let root = toml::Value::Table(document.clone());
+        let mut table = &root;
+        for part in array.name().split('.') {
+            table = &table[part];
+        }
+        assert!(array.key_names().iter().all(|key| table[0].get(key).is_some()), "{}", array.name());
+    }
     let loaded = parse(&uncommented, "example", Format::Toml, |_| None).unwrap();
     assert!(
         loaded.warnings.iter().all(|warning| !warning.found.contains("unknown")),

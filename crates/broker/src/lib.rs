@@ -13,6 +13,8 @@ pub mod clock;
 pub mod deed;
 #[cfg(feature = "tokio")]
 pub mod desk;
+#[cfg(feature = "tokio")]
+pub mod directory;
 pub mod events;
 pub mod freeswitch;
 pub mod grant;

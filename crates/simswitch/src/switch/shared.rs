@@ -112,6 +112,10 @@ impl Shared {
         lock(&self.users)
     }
 
+    pub(super) fn esl_users(&self) -> &[EslUser] {
+        &self.config.esl_users
+    }
+
     pub(super) fn knobs(&self) -> MutexGuard<'_, Knobs> {
         lock(&self.knobs)
     }

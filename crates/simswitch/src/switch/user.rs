@@ -18,6 +18,10 @@ pub struct EslUser {
     pub allowed_api: Option<String>,
     /// `esl-allowed-log`.
     pub allowed_log: bool,
+    /// `number-alias`, under which the user is found too.
+    pub number_alias: Option<String>,
+    /// Further parameters of the directory, as `a1-hash`; one named `password` replaces the SIP password.
+    pub params: Vec<(String, String)>,
 }
 
 impl EslUser {
@@ -29,7 +33,24 @@ impl EslUser {
             allowed_events: None,
             allowed_api: None,
             allowed_log: true,
+            number_alias: None,
+            params: Vec::new(),
         }
+    }
+
+    /// What the directory says of the user besides the SIP and voice mail passwords; what is as without it is left out.
+    pub(super) fn directory_params(&self) -> Vec<(&str, &str)> {
+        let mut params = Vec::new();
+        if !self.password.is_empty() {
+            params.push(("esl-password", &*self.password));
+        }
+        if !self.allowed_log {
+            params.push(("esl-allowed-log", "false"));
+        }
+        params.extend(self.allowed_events.as_deref().map(|list| ("esl-allowed-events", list)));
+        params.extend(self.allowed_api.as_deref().map(|list| ("esl-allowed-api", list)));
+        params.extend(self.params.iter().map(|(name, value)| (&**name, &**value)));
+        params
     }
 
     /// 1000 to 1003 of the captures: free, two with lists, one with all events and no command.

@@ -44,15 +44,40 @@ pub(super) fn user_data(shared: &Shared, words: &[&str]) -> String {
     }
 }
 
+/// Names are found without case, and by their alias, as in FreeSWITCH.
 pub(super) fn find_user_xml(shared: &Shared, words: &[&str]) -> String {
-    match words {
-        ["id", user, domain] if *domain == shared.identity().domain && exists(shared, user) => {
-            include_str!("../../../templates/api/find_user_xml.txt")
-                .replace("{user}", user)
-                .replace("{domain}", domain)
-        }
-        _ => "-ERR can't find user\n".into(),
+    let ["id", asked, domain] = words else { return NOT_FOUND.into() };
+    let known = shared.identity().domain.clone();
+    if !domain.eq_ignore_ascii_case(&known) {
+        return NOT_FOUND.into();
     }
+    let esl_user = shared.esl_users().iter().find(|user| {
+        let is_alias = |alias: &String| alias.eq_ignore_ascii_case(asked);
+        user.name.eq_ignore_ascii_case(asked) || user.number_alias.as_ref().is_some_and(is_alias)
+    });
+    let phone = || shared.users().iter().find(|user| user.eq_ignore_ascii_case(asked)).cloned();
+    let Some(user) = esl_user.map(|user| user.name.clone()).or_else(phone) else { return NOT_FOUND.into() };
+    let mut params = vec![("password", PASSWORD), ("vm-password", &user)];
+    for param in esl_user.into_iter().flat_map(|user| user.directory_params()) {
+        params.retain(|(name, _)| *name != param.0);
+        params.push(param);
+    }
+    let params: String = params
+        .into_iter()
+        .map(|(name, value)| {
+            format!("              <param name=\"{name}\" value=\"{}\"></param>\n\n\n", escaped(value))
+        })
+        .collect();
+    let alias = esl_user.and_then(|user| user.number_alias.as_ref());
+    include_str!("../../../templates/api/find_user_xml.txt")
+        .replace("{user}", &user)
+        .replace("{alias}", &alias.map(|alias| format!(" number-alias=\"{alias}\"")).unwrap_or_default())
+        .replace("{domain}", &known)
+        .replace("{params}", &params)
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 pub(super) fn group_call(shared: &Shared, address: &str) -> String {
@@ -115,3 +140,5 @@ pub(super) fn xml_locate(shared: &Shared, words: &[&str]) -> String {
 
 /// The SIP password of every user of the captures but 1019.
 const PASSWORD: &str = "lab-only-4711";
+/// What `find_user_xml` says of everybody else.
+const NOT_FOUND: &str = "-ERR can't find user\n";

@@ -262,7 +262,7 @@ impl Desk {
         let line = Line::new(order.command)?;
         let switch = self.switch(order.switch)?;
         let grant = self.grant(visit)?;
-        Ok(self.decide(visit, &grant, line, &switch.upstream).await)
+        self.decide(visit, &grant, line, switch).await
     }
 
     async fn ready<'a>(
@@ -291,7 +291,10 @@ impl Desk {
             Ok(grant) => grant,
             Err(shut) => return Err(self.refuse(visit, &about, shut.into())),
         };
-        let (decision, shadow) = self.decide(visit, &grant, line, &switch.upstream).await;
+        let (decision, shadow) = match self.decide(visit, &grant, line, switch).await {
+            Ok(decided) => decided,
+            Err(refused) => return Err(self.refuse(visit, &about, refused)),
+        };
         if !decision.allowed {
             let why = with_shadow(decision.why, shadow.as_ref());
             return Err(self.refuse(visit, &about, Refused::Denied { why }));
@@ -318,15 +321,15 @@ impl Desk {
         visit: &Visit,
         grant: &Grant,
         line: Line<'_>,
-        upstream: &Upstream,
-    ) -> (Decision, Option<Decision>) {
-        let own = self.own_channels(&visit.identity, grant, upstream, &channels(line.as_str())).await;
+        switch: &Switch,
+    ) -> Result<(Decision, Option<Decision>), Refused> {
+        let own = self.own_channels(&visit.identity, grant, switch, &channels(line.as_str())).await?;
         let owns = |channel: &str| own.iter().any(|uuid| uuid.eq_ignore_ascii_case(channel));
         let who = caller(&visit.identity, &owns);
         let (bound, catalogue) = (visit.identity.bound.as_deref(), freeswitch::catalogue());
         let real = grant.judge(&who, bound, line, catalogue);
         let shadow = grant.judge_in_shadow(&who, bound, line, catalogue, &real);
-        (real, shadow)
+        Ok((real, shadow))
     }
 
     /// Those of the channels that are the caller's own; only asked for when a rule wants to know.
@@ -334,17 +337,17 @@ impl Desk {
         &self,
         identity: &Identity,
         grant: &Grant,
-        upstream: &Upstream,
+        switch: &Switch,
         channels: &[&str],
-    ) -> Vec<String> {
+    ) -> Result<Vec<String>, Refused> {
         let asks = grant.policy.asks_for_owners()
             || grant.shadow.as_ref().is_some_and(crate::Policy::asks_for_owners);
         let Some(account) = identity.account.as_ref().filter(|_| asks && !channels.is_empty()) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        // Nobody's channels when the switch cannot be asked.
-        let owners = upstream.owners().resolve(channels).await.unwrap_or_default();
-        owners.into_iter().filter(|(_, owner)| owner == account).map(|(channel, _)| channel).collect()
+        let owners = switch.upstream.owners().resolve(channels).await;
+        let owners = owners.map_err(|error| Refused::Failed { switch: switch.name.to_string(), error })?;
+        Ok(owners.into_iter().filter(|(_, owner)| owner == account).map(|(channel, _)| channel).collect())
     }
 
     /// What came back, as the caller may see it; the attempt ends.

@@ -7,6 +7,7 @@
 
 use crate::audit::{Asked, Entry, Verdict};
 use crate::clock;
+use crate::deed::Deeds;
 use crate::grant::Grant;
 use crate::identity::{Identity, Proof};
 use crate::journal::Journal;
@@ -143,6 +144,20 @@ struct Ready<'a> {
     tells_secrets: bool,
 }
 
+/// What somebody wants, as far as the rules want to know.
+struct Asking<'a> {
+    /// For the audit: "api", "bgapi", "sendmsg".
+    form: &'static str,
+    /// For the audit, freed of secrets.
+    shown: &'a str,
+    /// What it would do.
+    deeds: &'a Deeds,
+    /// The channels that it names.
+    channels: &'a [&'a str],
+    /// The switch by name; none for the first.
+    switch: Option<&'a str>,
+}
+
 impl Desk {
     /// A desk before these switches, at least one. Without a journal nothing is written down.
     pub fn new(rules: Rules, switches: Vec<Switch>, journal: Option<Arc<Journal>>) -> Arc<Desk> {
@@ -262,7 +277,14 @@ impl Desk {
         let line = Line::new(order.command)?;
         let switch = self.switch(order.switch)?;
         let grant = self.grant(visit)?;
-        self.decide(visit, &grant, line, switch).await
+        let asked = Asking {
+            form: "api",
+            shown: order.command,
+            deeds: &freeswitch::unfold(line, freeswitch::catalogue()),
+            channels: &channels(line.as_str()),
+            switch: order.switch,
+        };
+        self.decide(visit, &grant, &asked, switch).await
     }
 
     async fn ready<'a>(
@@ -280,30 +302,18 @@ impl Desk {
             }
         };
         let rules = self.rules.load_full();
-        let command = rules.redactor.command(line);
-        let about = |switch| About { form, command: &command, switch };
-        let switch = match self.switch(order.switch) {
-            Ok(switch) => switch,
-            Err(refused) => return Err(self.refuse(visit, &about(""), refused)),
+        let asked = Asking {
+            form,
+            shown: &rules.redactor.command(line),
+            deeds: &freeswitch::unfold(line, freeswitch::catalogue()),
+            channels: &channels(line.as_str()),
+            switch: order.switch,
         };
-        let about = about(&switch.name);
-        let grant = match self.grant(visit) {
-            Ok(grant) => grant,
-            Err(shut) => return Err(self.refuse(visit, &about, shut.into())),
-        };
-        let (decision, shadow) = match self.decide(visit, &grant, line, switch).await {
-            Ok(decided) => decided,
-            Err(refused) => return Err(self.refuse(visit, &about, refused)),
-        };
-        if !decision.allowed {
-            let why = with_shadow(decision.why, shadow.as_ref());
-            return Err(self.refuse(visit, &about, Refused::Denied { why }));
-        }
+        let (switch, grant, decision, attempt) = self.admit(visit, &asked).await?;
         let catalogue = freeswitch::catalogue();
         let limit = grant.timeout(&caller(&visit.identity, &|_| false), line);
         let ask = Ask { limit, most: grant.terms.output, is_read: decision.only_reads(catalogue) };
         let is_long = limit > LONG || decision.classes(catalogue).has(Class::Originate);
-        let attempt = Attempt::begin(self, visit, &grant, &about, decision.why, shadow.as_ref())?;
         Ok(Ready {
             line,
             attempt,
@@ -315,20 +325,48 @@ impl Desk {
         })
     }
 
-    /// Asks the policy, with the owners of the channels that the command names.
+    /// Asks the rules and the limits, and writes the attempt down.
+    async fn admit(
+        self: &Arc<Self>,
+        visit: &Visit,
+        asked: &Asking<'_>,
+    ) -> Result<(&Switch, Arc<Grant>, Decision, Attempt), Refused> {
+        let about = |switch| About { form: asked.form, command: asked.shown, switch };
+        let switch = match self.switch(asked.switch) {
+            Ok(switch) => switch,
+            Err(refused) => return Err(self.refuse(visit, &about(""), refused)),
+        };
+        let about = about(&switch.name);
+        let grant = match self.grant(visit) {
+            Ok(grant) => grant,
+            Err(shut) => return Err(self.refuse(visit, &about, shut.into())),
+        };
+        let (decision, shadow) = match self.decide(visit, &grant, asked, switch).await {
+            Ok(decided) => decided,
+            Err(refused) => return Err(self.refuse(visit, &about, refused)),
+        };
+        if !decision.allowed {
+            let why = with_shadow(&decision.why, shadow.as_ref());
+            return Err(self.refuse(visit, &about, Refused::Denied { why }));
+        }
+        let attempt = Attempt::begin(self, visit, &grant, &about, &decision.why, shadow.as_ref())?;
+        Ok((switch, grant, decision, attempt))
+    }
+
+    /// Asks the policy, with the owners of the channels that are named.
     async fn decide(
         &self,
         visit: &Visit,
         grant: &Grant,
-        line: Line<'_>,
+        asked: &Asking<'_>,
         switch: &Switch,
     ) -> Result<(Decision, Option<Decision>), Refused> {
-        let own = self.own_channels(&visit.identity, grant, switch, &channels(line.as_str())).await?;
+        let own = self.own_channels(&visit.identity, grant, switch, asked.channels).await?;
         let owns = |channel: &str| own.iter().any(|uuid| uuid.eq_ignore_ascii_case(channel));
         let who = caller(&visit.identity, &owns);
         let (bound, catalogue) = (visit.identity.bound.as_deref(), freeswitch::catalogue());
-        let real = grant.judge(&who, bound, line, catalogue);
-        let shadow = grant.judge_in_shadow(&who, bound, line, catalogue, &real);
+        let real = grant.decide(&who, bound, asked.deeds, catalogue);
+        let shadow = grant.decide_in_shadow(&who, bound, asked.deeds, catalogue, &real);
         Ok((real, shadow))
     }
 
@@ -453,9 +491,9 @@ fn caller<'a>(identity: &'a Identity, owns: &'a dyn Fn(&str) -> bool) -> Caller<
 }
 
 /// The reason, and what the rules in shadow would say.
-fn with_shadow(why: String, shadow: Option<&Decision>) -> String {
+fn with_shadow(why: &str, shadow: Option<&Decision>) -> String {
     match shadow {
-        None => why,
+        None => why.to_owned(),
         Some(shadow) if shadow.allowed => format!("{why}; in shadow allowed: {}", shadow.why),
         Some(shadow) => format!("{why}; in shadow refused: {}", shadow.why),
     }

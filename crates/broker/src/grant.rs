@@ -1,10 +1,10 @@
 //! What one caller may do just now: the policy, and on which terms.
 
 use crate::catalogue::Catalogue;
-use crate::deed::Deed;
+use crate::deed::{Deed, Deeds};
 use crate::events::EventRules;
 use crate::identity::Bound;
-use crate::judge::{Caller, Decision, judge};
+use crate::judge::{Caller, Decision, decide};
 use crate::line::Line;
 use crate::pattern::Pattern;
 use crate::policy::Policy;
@@ -105,21 +105,31 @@ impl Grant {
         line: Line<'_>,
         catalogue: &Catalogue,
     ) -> Decision {
-        let decision = judge(&self.policy, catalogue, caller, line, crate::freeswitch::unfold);
-        within(bound, decision)
+        self.decide(caller, bound, &crate::freeswitch::unfold(line, catalogue), catalogue)
     }
 
-    /// What the rules in shadow would say to it, where that is something else.
-    pub fn judge_in_shadow(
+    /// Decides about whatever would do these deeds, within what the directory allows at most.
+    pub fn decide(
         &self,
         caller: &Caller<'_>,
         bound: Option<&Bound>,
-        line: Line<'_>,
+        deeds: &Deeds,
+        catalogue: &Catalogue,
+    ) -> Decision {
+        within(bound, decide(&self.policy, catalogue, caller, deeds))
+    }
+
+    /// What the rules in shadow would say to the same, where that is something else.
+    pub fn decide_in_shadow(
+        &self,
+        caller: &Caller<'_>,
+        bound: Option<&Bound>,
+        deeds: &Deeds,
         catalogue: &Catalogue,
         real: &Decision,
     ) -> Option<Decision> {
         let shadow = self.shadow.as_ref()?;
-        let decision = within(bound, judge(shadow, catalogue, caller, line, crate::freeswitch::unfold));
+        let decision = within(bound, decide(shadow, catalogue, caller, deeds));
         (decision.allowed != real.allowed).then_some(decision)
     }
 

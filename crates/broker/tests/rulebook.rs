@@ -44,7 +44,13 @@ fn decide(
     let caller = Caller { user: "1000", domain: "pbx.example", owns: &|_| false };
     let line = Line::new(command).unwrap();
     let real = grant.judge(&caller, None, line, freeswitch::catalogue());
-    let shadow = grant.judge_in_shadow(&caller, None, line, freeswitch::catalogue(), &real);
+    let shadow = grant.decide_in_shadow(
+        &caller,
+        None,
+        &freeswitch::unfold(line, freeswitch::catalogue()),
+        freeswitch::catalogue(),
+        &real,
+    );
     Ok((real.allowed, shadow.is_some()))
 }
 

@@ -37,7 +37,7 @@ impl Attempt {
         visit: &Visit,
         grant: &Grant,
         about: &About<'_>,
-        why: String,
+        why: &str,
         shadow: Option<&Decision>,
     ) -> Result<Attempt, Refused> {
         let (counted, begun) = (visit.counted(), clock::steady());

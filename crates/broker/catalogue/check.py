@@ -107,6 +107,17 @@ def patterns(file, table, fields):
 commands("commands", "command")
 commands("applications", "application")
 patterns("variables.toml", "variable", {"name": str, "match": str, "where": list, "classes": list, "does": str, "sure": str})
+events = tomllib.loads((HERE / "events.toml").read_text())["event"]
+seen = set()
+for item in events:
+    where = f"events.toml {item.get('name')} {item.get('subclass', '')}"
+    entry(where, item, {"name": str, "classes": list, "does": str}, {"subclass": str, "decides": list})
+    classes(where, item)
+    key = (item["name"], item.get("subclass", ""))
+    if key in seen or item["name"] != item["name"].upper() or (item["name"] == "CUSTOM") != bool(key[1]):
+        wrong(where, "twice, not upper case, or a subclass where none belongs")
+    seen.add(key)
+print(f"events.toml: {len(events)} entries")
 patterns("secrets.toml", "secret", {"name": str, "match": str, "where": list, "holds": str})
 print("\n".join(mistakes) or "no mistakes")
 sys.exit(bool(mistakes))

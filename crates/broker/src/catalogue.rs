@@ -206,6 +206,35 @@ pub struct Secret {
     pub holds: String,
 }
 
+/// An event that clients may send.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventEntry {
+    /// In upper case.
+    pub name: String,
+    /// Of CUSTOM: which; a `*` at the end stands for anything.
+    #[serde(default)]
+    pub subclass: String,
+    classes: Vec<Class>,
+    /// Headers that say where it goes or what is done; in lower case.
+    #[serde(default)]
+    decides: Vec<String>,
+    /// What sending it does.
+    pub does: String,
+}
+
+impl EventEntry {
+    /// What sending it amounts to.
+    pub fn classes(&self) -> Classes {
+        self.classes.iter().copied().collect()
+    }
+
+    /// Whether a header (in lower case) says where it goes or what is done.
+    pub fn decides(&self, header: &str) -> bool {
+        self.decides.iter().any(|name| name == header)
+    }
+}
+
 /// How a name of the catalogue is compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -234,6 +263,7 @@ pub struct Catalogue {
     applications: HashMap<String, Entry>,
     variables: Vec<Variable>,
     secrets: Vec<Secret>,
+    events: Vec<EventEntry>,
 }
 
 impl Entry {
@@ -286,6 +316,7 @@ impl Catalogue {
         applications: &[(&str, &str)],
         variables: &str,
         secrets: &str,
+        events: &str,
     ) -> Result<Catalogue, String> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -303,6 +334,10 @@ impl Catalogue {
         struct Secrets {
             secret: Vec<Secret>,
         }
+        #[derive(Deserialize)]
+        struct Events {
+            event: Vec<EventEntry>,
+        }
         let mut catalogue = Catalogue::default();
         for (name, text) in commands.iter().chain(applications) {
             let file: File = toml::from_str(text).map_err(|error| format!("{name}: {error}"))?;
@@ -319,6 +354,8 @@ impl Catalogue {
         let variables: Variables =
             toml::from_str(variables).map_err(|error| format!("variables: {error}"))?;
         let secrets: Secrets = toml::from_str(secrets).map_err(|error| format!("secrets: {error}"))?;
+        let events: Events = toml::from_str(events).map_err(|error| format!("events: {error}"))?;
+        catalogue.events = events.event;
         catalogue.variables = variables.variable;
         catalogue.secrets = secrets.secret;
         Ok(catalogue)
@@ -338,6 +375,25 @@ impl Catalogue {
     pub fn variable(&self, name: &str) -> Option<&Variable> {
         let name = name.to_ascii_lowercase();
         self.variables.iter().find(|variable| variable.how.fits(&variable.name, &name))
+    }
+
+    /// An event by its name, in whatever case, and by its subclass, the longest text first.
+    pub fn event(&self, name: &str, subclass: Option<&str>) -> Option<&EventEntry> {
+        let fits = |entry: &&EventEntry| match (subclass, entry.subclass.strip_suffix('*')) {
+            (None, _) => entry.subclass.is_empty(),
+            // One that differs in its case only is nobody's own.
+            (Some(given), Some(start)) => {
+                given.get(..start.len()).is_some_and(|given| given.eq_ignore_ascii_case(start))
+            }
+            (Some(given), None) => given.eq_ignore_ascii_case(&entry.subclass),
+        };
+        let named = self.events.iter().filter(|entry| entry.name.eq_ignore_ascii_case(name));
+        named.filter(fits).max_by_key(|entry| entry.subclass.len())
+    }
+
+    /// All events.
+    pub fn events(&self) -> &[EventEntry] {
+        &self.events
     }
 
     /// Whether a header or a variable holds a secret.

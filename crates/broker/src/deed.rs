@@ -31,6 +31,15 @@ pub enum Deed {
         /// Which.
         name: String,
     },
+    /// Send an event to all who listen.
+    Event {
+        /// Which.
+        name: String,
+        /// Of which kind, when it is CUSTOM; with its case.
+        subclass: Option<String>,
+        /// With what; each name once.
+        headers: Vec<EventHeader>,
+    },
     /// Nobody can say what. Always refused.
     Undecidable {
         /// What stands there, cut.
@@ -38,6 +47,17 @@ pub enum Deed {
         /// Why it cannot be said.
         why: &'static str,
     },
+}
+
+/// A header of an event that is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EventHeader {
+    /// In lower case.
+    pub name: String,
+    /// With what.
+    pub value: String,
+    /// It says where the event goes or what is done: a rule that speaks of headers must speak of it.
+    pub decides: bool,
 }
 
 /// The deeds of one command, in the order in which they were found; the command itself is the first.
@@ -88,6 +108,10 @@ impl fmt::Display for Deed {
             // A value may be a password.
             Deed::Set { name, .. } => write!(f, "${name}="),
             Deed::Read { name } => write!(f, "${{{name}}}"),
+            Deed::Event { name, subclass, .. } => {
+                write!(f, "!{}", name.to_ascii_uppercase())?;
+                subclass.as_ref().map_or(Ok(()), |subclass| write!(f, " {}", cut(subclass)))
+            }
             Deed::Undecidable { what, why } => write!(f, "{what:?} ({why})"),
         }
     }

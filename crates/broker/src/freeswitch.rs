@@ -13,10 +13,13 @@ use std::sync::LazyLock;
 mod data;
 mod dial;
 mod expression;
+mod sent;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod variables;
+
+pub(crate) use sent::{unfold_announcement, unfold_message};
 
 /// What a command would do; the command itself first.
 pub fn unfold(line: Line<'_>, catalogue: &Catalogue) -> Deeds {
@@ -34,14 +37,14 @@ pub fn unfold(line: Line<'_>, catalogue: &Catalogue) -> Deeds {
 pub fn catalogue() -> &'static Catalogue {
     static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
         // A test reads it: what is wrong with it never ships. Without a catalogue everything is refused.
-        Catalogue::read(data::COMMANDS, data::APPLICATIONS, data::VARIABLES, data::SECRETS)
+        Catalogue::read(data::COMMANDS, data::APPLICATIONS, data::VARIABLES, data::SECRETS, data::EVENTS)
             .unwrap_or_default()
     });
     &CATALOGUE
 }
 
 /// mod_event_socket makes "bgapi unload mod_event_socket" of every line that has both words anywhere.
-fn cuts_the_line(text: &str) -> bool {
+pub(crate) fn cuts_the_line(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("mod_event_socket") && (text.contains("unload") || text.contains("reload"))
 }

@@ -6,6 +6,7 @@
 //!
 //! Start with [`judge()`].
 
+pub mod announcement;
 pub mod audit;
 pub mod catalogue;
 #[cfg(feature = "tokio")]
@@ -25,6 +26,7 @@ pub mod journal;
 pub mod judge;
 pub mod limits;
 pub mod line;
+pub mod message;
 pub mod pattern;
 pub mod policy;
 pub mod redact;
@@ -33,6 +35,7 @@ pub mod rulebook;
 #[cfg(feature = "tokio")]
 pub mod upstream;
 
+pub use announcement::Announcement;
 pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
 #[cfg(feature = "tokio")]
@@ -41,6 +44,7 @@ pub use grant::{Grant, LogLevel, Terms};
 pub use identity::{Account, Bound, Identity, Proof};
 pub use judge::{Caller, Decision, decide, judge};
 pub use line::{BadLine, Line};
+pub use message::Message;
 pub use pattern::Pattern;
 pub use policy::{Policy, Rule};
 pub use redact::Redactor;

@@ -93,7 +93,7 @@ pub(crate) fn is_name(text: &str) -> bool {
 }
 
 /// C0, DEL, C1, and the separators of lines and paragraphs.
-fn is_control(character: char) -> bool {
+pub(crate) fn is_control(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 

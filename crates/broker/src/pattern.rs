@@ -9,13 +9,19 @@
 //! | `originate user/*@{domain}` | `{user}` and `{domain}` are the caller's |
 //! | `&playback ivr/*` | an application |
 //! | `$effective_caller_id_* *` | setting a variable |
+//! | `sendmsg {own}` | messages to channels; what they run is asked for by itself |
+//! | `!NOTIFY user={user} host={domain}` | sending an event with these headers; see [`event`](self::event) |
+//! | `!CUSTOM crm::*` | sending a CUSTOM event of such a subclass |
 //!
 //! A `*` in a word matches no separator (`,` `|` `;`, quotes, brackets, `$`, `&`), so that what looks like one destination cannot be
 //! two. A word that holds quotes or a `${...}` is matched by nothing but the rest of the line.
 
 use crate::catalogue::Class;
 use crate::deed::Deed;
+use event::Sent;
 use std::fmt;
+
+mod event;
 
 /// Which deeds a rule speaks of.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +33,8 @@ pub struct Pattern {
     words: Vec<Word>,
     /// Nothing may follow the words.
     ends: bool,
+    /// Of an event: the rest.
+    sent: Option<Sent>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +43,7 @@ enum Kind {
     Command,
     Application,
     Variable,
+    Event,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,6 +77,9 @@ pub enum BadPattern {
     /// `{own}` with something around it.
     #[error("{{own}} stands for a whole argument; {0:?} has more")]
     PartOfWord(String),
+    /// Behind the name of an event stands neither a subclass nor a header.
+    #[error("{0:?} says nothing of an event; write \"!CUSTOM subclass\" and \"header=value\"")]
+    Event(String),
     /// The name holds what no name has.
     #[error("{0:?} is not the name of a command; it may have letters, digits, \"_\", \"-\", \".\" and \"*\"")]
     Name(String),
@@ -101,6 +113,7 @@ impl Pattern {
                 name: String::new(),
                 words: Vec::new(),
                 ends: false,
+                sent: None,
                 text,
             });
         }
@@ -110,6 +123,7 @@ impl Pattern {
             None => return Err(BadPattern::Empty),
             Some('&') => (Kind::Application, &first[1..]),
             Some('$') => (Kind::Variable, &first[1..]),
+            Some('!') => (Kind::Event, &first[1..]),
             Some(_) => (Kind::Command, first),
         };
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'*');
@@ -123,8 +137,12 @@ impl Pattern {
         while matches!(words.last(), Some(&"$" | &"*")) {
             words.pop();
         }
+        let sent = match kind {
+            Kind::Event => Some(Sent::new(&name, &std::mem::take(&mut words))?),
+            _ => None,
+        };
         let words = words.into_iter().map(Word::new).collect::<Result<_, _>>()?;
-        Ok(Pattern { text, kind, name, words, ends })
+        Ok(Pattern { text, kind, name, words, ends, sent })
     }
 
     /// The class that it speaks of, when it is one.
@@ -142,11 +160,14 @@ impl Pattern {
 
     /// Whether it holds `{own}`.
     pub fn asks_for_owners(&self) -> bool {
-        self.words.contains(&Word::Own)
+        self.words.contains(&Word::Own) || self.sent.as_ref().is_some_and(Sent::asks_for_owners)
     }
 
     /// Whether it allows a deed. When in doubt, it does not.
     pub fn allows(&self, deed: &Deed, who: &Who<'_>) -> bool {
+        if let (Some(sent), Deed::Event { name, subclass, headers }) = (&self.sent, deed) {
+            return self.names(name) && sent.allows(subclass.as_deref(), headers, self.ends, who);
+        }
         let Some(arguments) = self.about(deed) else { return false };
         let mut given = arguments.split(' ');
         for word in &self.words {
@@ -164,6 +185,9 @@ impl Pattern {
 
     /// Whether it denies a deed. When in doubt, it does.
     pub fn denies(&self, deed: &Deed, who: &Who<'_>) -> bool {
+        if let (Some(sent), Deed::Event { name, subclass, headers }) = (&self.sent, deed) {
+            return self.names(name) && sent.denies(subclass.as_deref(), headers, self.ends, who);
+        }
         let Some(arguments) = self.about(deed) else { return false };
         // The switch may split quoted text otherwise than at its blanks.
         if !self.words.is_empty()
@@ -183,9 +207,13 @@ impl Pattern {
             Deed::Application { name, arguments } => (Kind::Application, name, arguments.as_str()),
             Deed::Set { name, value } => (Kind::Variable, name, value.as_str()),
             Deed::Read { name } => (Kind::Variable, name, ""),
-            Deed::Undecidable { .. } => return None,
+            Deed::Event { .. } | Deed::Undecidable { .. } => return None,
         };
-        (kind == self.kind && wild(self.name.split('*'), name)).then_some(arguments)
+        (kind == self.kind && self.names(name)).then_some(arguments)
+    }
+
+    fn names(&self, name: &str) -> bool {
+        wild(self.name.split('*'), name)
     }
 }
 

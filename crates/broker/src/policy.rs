@@ -4,7 +4,7 @@
 //! both, and a command of a further class wants that class allowed too. Whoever wants a command that the catalogue does not know names
 //! it without a glob.
 
-use crate::catalogue::{Catalogue, Class, Classes, Variable};
+use crate::catalogue::{Catalogue, Class, Classes, EventEntry, Variable};
 use crate::deed::Deed;
 use crate::pattern::{BadPattern, Pattern, Who};
 
@@ -142,6 +142,9 @@ pub(crate) fn classes(deed: &Deed, catalogue: &Catalogue) -> Option<Classes> {
         Deed::Set { name, .. } => Some(catalogue.variable(name).map(Variable::classes).unwrap_or_default()),
         Deed::Read { name } if catalogue.is_secret(name) => Some(one(Class::ReadSecret)),
         Deed::Read { .. } => Some(one(Class::Read)),
+        Deed::Event { name, subclass, .. } => {
+            catalogue.event(name, subclass.as_deref()).map(EventEntry::classes)
+        }
         Deed::Undecidable { .. } => None,
     }
 }

@@ -10,6 +10,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
     ("commands/events.toml", include_str!("../../catalogue/commands/events.toml")),
     ("commands/fifo.toml", include_str!("../../catalogue/commands/fifo.toml")),
     ("commands/media.toml", include_str!("../../catalogue/commands/media.toml")),
+    ("commands/messages.toml", include_str!("../../catalogue/commands/messages.toml")),
     ("commands/network.toml", include_str!("../../catalogue/commands/network.toml")),
     ("commands/scripts.toml", include_str!("../../catalogue/commands/scripts.toml")),
     ("commands/sofia.toml", include_str!("../../catalogue/commands/sofia.toml")),
@@ -24,3 +25,4 @@ pub(super) const APPLICATIONS: &[(&str, &str)] = &[
 
 pub(super) const VARIABLES: &str = include_str!("../../catalogue/variables.toml");
 pub(super) const SECRETS: &str = include_str!("../../catalogue/secrets.toml");
+pub(super) const EVENTS: &str = include_str!("../../catalogue/events.toml");

@@ -107,6 +107,10 @@ impl Unfolding<'_> {
 
     /// An application, its name in lower case.
     pub(super) fn application_shape(&mut self, name: &str, arguments: &str) {
+        // "%[name=value]" sets variables, also when it comes out of an expression at the beginning.
+        if arguments.trim_start_matches(' ').starts_with(['%', '$', '\\']) && name != "bridge" {
+            self.undecidable(arguments, "variables may stand before the argument");
+        }
         if name == "bridge" {
             return self.dial_string(arguments);
         }
@@ -123,7 +127,6 @@ impl Unfolding<'_> {
                 false => self.assignments(arguments, ' '),
             },
             "eval" => {}
-            _ if arguments.starts_with('%') => self.undecidable(arguments, "variables before the argument"),
             // The deed itself names extension, dialplan and context.
             "transfer" | "execute_extension" => self.structured(arguments, |walk, words| {
                 let leg = usize::from(words.first().is_some_and(|word| word.starts_with('-')));

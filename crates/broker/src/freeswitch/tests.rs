@@ -4,7 +4,9 @@ use super::*;
 
 #[test]
 fn the_catalogue_can_be_read() {
-    let read = Catalogue::read(data::COMMANDS, data::APPLICATIONS, data::VARIABLES, data::SECRETS).unwrap();
+    let read =
+        Catalogue::read(data::COMMANDS, data::APPLICATIONS, data::VARIABLES, data::SECRETS, data::EVENTS)
+            .unwrap();
     assert!(read.commands().len() > 300);
     assert!(read.applications().len() > 200);
     assert_eq!(catalogue().commands().len(), read.commands().len());

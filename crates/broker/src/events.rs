@@ -170,6 +170,21 @@ fn is_within(bound: Option<&Bound>, name: &str, subclass: Option<&str>) -> bool 
     }
 }
 
+impl fmt::Display for EventRules {
+    /// The names, as they are written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (names, _)) in self.0.iter().enumerate() {
+            let blank = if at == 0 { "" } else { ", " };
+            match names {
+                Names::All => write!(f, "{blank}ALL")?,
+                Names::Event(glob) => write!(f, "{blank}{glob}")?,
+                Names::Subclass(glob) => write!(f, "{blank}CUSTOM {glob}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Names {
     fn fit(&self, name: &str, subclass: Option<&str>) -> bool {
         match self {

@@ -16,6 +16,8 @@ pub mod deed;
 pub mod desk;
 #[cfg(feature = "tokio")]
 pub mod directory;
+#[cfg(feature = "tokio")]
+pub mod door;
 pub mod events;
 pub mod freeswitch;
 pub mod grant;

@@ -79,10 +79,10 @@ impl Incoming {
     ///
     /// # Errors
     /// What `handshake` says, or that it took too long; the connection is then closed.
-    pub async fn secure<S: Duplex>(
+    pub async fn secure<S: Duplex, F: Future<Output = io::Result<S>>>(
         self,
         within: Duration,
-        handshake: impl AsyncFnOnce(Box<dyn Duplex>) -> io::Result<S>,
+        handshake: impl FnOnce(Box<dyn Duplex>) -> F,
     ) -> io::Result<Self> {
         let stream: Box<dyn Duplex> = match self.stream {
             Stream::Tcp(stream) => Box::new(stream),

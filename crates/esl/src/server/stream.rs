@@ -14,9 +14,9 @@ use tokio::{
 };
 
 /// A stream of bytes both ways that is neither a plain TCP connection nor a Unix socket.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static> Duplex for S {}
 
 pub(super) enum Stream {
     Tcp(TcpStream),
@@ -56,13 +56,13 @@ impl Stream {
 pub(super) enum Reader {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
-    Other(Box<dyn AsyncRead + Send + Unpin>),
+    Other(Box<dyn AsyncRead + Send + Sync + Unpin>),
 }
 
 pub(super) enum Writer {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
-    Other(Box<dyn AsyncWrite + Send + Unpin>),
+    Other(Box<dyn AsyncWrite + Send + Sync + Unpin>),
 }
 
 impl AsyncRead for Reader {

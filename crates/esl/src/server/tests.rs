@@ -363,7 +363,7 @@ async fn a_client_over_a_unix_socket_is_known_by_its_user() {
 async fn a_handshake_that_never_ends_is_given_up_and_holds_up_nobody() {
     let server = server(ServerConfig::default()).await;
     let (mut slow, incoming) = pair(&server).await;
-    let never = incoming.secure(Duration::from_millis(20), async |stream| {
+    let never = incoming.secure(Duration::from_millis(20), |stream| async move {
         std::future::pending::<()>().await;
         Ok(stream)
     });
@@ -377,7 +377,7 @@ async fn a_handshake_that_never_ends_is_given_up_and_holds_up_nobody() {
 async fn any_stream_can_carry_a_session() {
     let (mut client, incoming) = pair(&server(ServerConfig::default()).await).await;
     // A stand-in for TLS: what comes out at the other end was buffered and must be flushed.
-    let buffered = incoming.secure(SOON, async |stream| Ok(tokio::io::BufStream::new(stream))).await;
+    let buffered = incoming.secure(SOON, |stream| async { Ok(tokio::io::BufStream::new(stream)) }).await;
     let mut session = buffered.expect("a handshake").welcome();
     assert_eq!(read(&mut client, 28).await, "Content-Type: auth/request\n\n");
     client.write_all(b"exit\n\n").await.expect("a connection");

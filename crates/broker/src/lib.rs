@@ -19,6 +19,7 @@ pub mod directory;
 #[cfg(feature = "tokio")]
 pub mod door;
 pub mod events;
+pub mod explain;
 pub mod freeswitch;
 pub mod grant;
 pub mod hours;

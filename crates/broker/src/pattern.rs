@@ -10,7 +10,7 @@
 //! | `&playback ivr/*` | an application |
 //! | `$effective_caller_id_* *` | setting a variable |
 //! | `sendmsg {own}` | messages to channels; what they run is asked for by itself |
-//! | `!NOTIFY user={user} host={domain}` | sending an event with these headers; see [`event`](self::event) |
+//! | `!NOTIFY user={user} host={domain}` | sending an event with these headers; its headers that decide must all be named |
 //! | `!CUSTOM crm::*` | sending a CUSTOM event of such a subclass |
 //!
 //! A `*` in a word matches no separator (`,` `|` `;`, quotes, brackets, `$`, `&`), so that what looks like one destination cannot be

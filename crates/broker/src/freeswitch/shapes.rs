@@ -143,6 +143,22 @@ impl Unfolding<'_> {
                     self.undecidable(arguments, "a conference that dials");
                 }
             }
+            // "min max tries timeout ends file invalid variable pattern digit-timeout extension"
+            "play_and_get_digits" => self.structured(arguments, |walk, words| {
+                walk.media(arguments);
+                if let Some(name) = words.get(7) {
+                    walk.set(name, "");
+                }
+                if words.len() > 10 {
+                    walk.undecidable(arguments, "an extension that is gone to on failure");
+                }
+            }),
+            "record_session" => match arguments.contains(['{', '[']) {
+                true => self.undecidable(arguments, "variables in an encoding of their own"),
+                false => self.media(arguments),
+            },
+            // The engine is the first part; that which runs a program is refused as a path of its name is.
+            "speak" => self.media(arguments),
             _ if OPAQUE.contains(&name) => {}
             _ => {
                 self.media(arguments);
@@ -210,7 +226,8 @@ impl Unfolding<'_> {
     }
 }
 
-/// Run programs, scripts or the commands of another machine: a policy allows them by name or class, or not at all.
+/// Run programs, scripts, the commands of another machine, or what the switch's own configuration says: a policy allows them by name or
+/// class, or not at all.
 const OPAQUE: &[&str] = &[
     "system",
     "bgsystem",
@@ -236,6 +253,8 @@ const OPAQUE: &[&str] = &[
     "httapi",
     "erlang",
     "rayo",
+    "ivr",
+    "phrase",
 ];
 
 /// The first word.

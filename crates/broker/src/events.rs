@@ -144,8 +144,25 @@ fn told(event: &EventView<'_>, name: &str, subclass: Option<&str>) -> Option<Acc
         values.next().is_none().then(|| String::from_utf8(first.decoded().into_owned()).ok()).flatten()
     };
     match (name, subclass) {
-        ("CUSTOM", Some("sofia::register" | "sofia::unregister" | "sofia::expire")) => {
+        ("CUSTOM", Some("sofia::register" | "sofia::unregister")) => {
             Some(Account { user: text("user_name")?, domain: text("domain_name")? })
+        }
+        // What the phone registered as, and what it logged in as.
+        ("CUSTOM", Some("sofia::expire")) => {
+            let account = Account { user: text("user")?, domain: text("host")? };
+            let logged_in = Account { user: text("username")?, domain: text("realm")? };
+            (account == logged_in).then_some(account)
+        }
+        // Agents and queues have the names of the configuration; a queue is no account, only its domain counts.
+        ("CUSTOM", Some("callcenter::info")) => {
+            let agent = text("CC-Agent").and_then(|agent| agent.parse().ok());
+            agent.or_else(|| {
+                let queue: Account = text("CC-Queue")?.parse().ok()?;
+                Some(Account { user: String::new(), domain: queue.domain })
+            })
+        }
+        ("CUSTOM", Some("vm::maintenance")) => {
+            Some(Account { user: text("VM-User")?, domain: text("VM-Domain")? })
         }
         ("MESSAGE_WAITING", _) => {
             let account = text("MWI-Message-Account")?;

@@ -152,7 +152,11 @@ impl Redactor {
 /// Whether an answer only says how it went.
 fn is_status(text: &[u8]) -> bool {
     let text = text.trim_ascii();
-    text.is_empty() || text == b"+OK" || text.starts_with(b"-ERR") || text.starts_with(b"-USAGE")
+    // "+OK" with the id of a new call.
+    let is_uuid =
+        |text: &[u8]| text.len() == 36 && text.iter().all(|byte| *byte == b'-' || byte.is_ascii_hexdigit());
+    let is_done = text.strip_prefix(b"+OK").is_some_and(|rest| rest.is_empty() || is_uuid(rest.trim_ascii()));
+    text.is_empty() || is_done || text.starts_with(b"-ERR") || text.starts_with(b"-USAGE")
 }
 
 fn push_number(out: &mut Vec<u8>, number: usize) {

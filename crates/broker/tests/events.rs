@@ -100,6 +100,38 @@ fn what_a_caller_chooses_makes_no_event_anybodys() {
 }
 
 #[test]
+fn what_the_switch_says_of_accounts_and_queues_is_shown_to_them() {
+    let (domain, own) = (rules(&["CUSTOM"], Rows::OwnDomain), rules(&["CUSTOM"], Rows::OwnChannels));
+    for (subclass, headers, to_the_domain, to_alice) in [
+        ("sofia::expire", "user: alice\nhost: pbx.example\nusername: alice\nrealm: pbx.example", true, true),
+        ("sofia::expire", "user: bob\nhost: pbx.example\nusername: bob\nrealm: pbx.example", true, false),
+        (
+            "sofia::expire",
+            "user: alice\nhost: pbx.example\nusername: mallory\nrealm: other.example",
+            false,
+            false,
+        ),
+        ("sofia::expire", "user: alice\nhost: pbx.example", false, false),
+        ("callcenter::info", "CC-Agent: alice@pbx.example\nCC-Queue: sales@other.example", true, true),
+        ("callcenter::info", "CC-Queue: sales@pbx.example\nCC-Member-CID-Number: 1", true, false),
+        (
+            "callcenter::info",
+            "CC-Queue: sales@other.example\nCC-Member-CID-Name: alice@pbx.example",
+            false,
+            false,
+        ),
+        ("vm::maintenance", "VM-User: alice\nVM-Domain: pbx.example", true, true),
+        ("vm::maintenance", "VM-User: bob\nVM-Domain: other.example\nVM-Caller-ID-Name: alice", false, false),
+        ("conference::maintenance", "Conference-Name: alice@pbx.example", false, false),
+    ] {
+        let event = format!("Event-Subclass: {subclass}\nEvent-Name: CUSTOM\n{headers}");
+        assert_eq!(sees(&domain, &alice(), "", &event), to_the_domain, "{event}");
+        assert_eq!(sees(&own, &alice(), "", &event), to_alice, "{event}");
+        assert!(!sees(&domain, &alice(), "", &format!("{event}\nCommand: sendevent CUSTOM")), "{event}");
+    }
+}
+
+#[test]
 fn the_directory_bounds_the_names() {
     let all = rules(&["ALL"], Rows::All);
     let words = |text: &str| Some(text.split(' ').map(str::to_owned).collect());

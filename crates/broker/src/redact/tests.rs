@@ -47,6 +47,11 @@ fn answers_keep_everything_but_the_values() {
         ("uuid_getvar u sip_auth_password", "s3cret", "***"),
         ("uuid_getvar u sip_auth_password", "-ERR No such channel!", "-ERR No such channel!"),
         ("uuid_setvar u password x", "+OK\n", "+OK\n"),
+        (
+            "originate user/1 &playback(ivr/pin/secret)",
+            "+OK 11111111-2222-3333-4444-555555555555\n",
+            "+OK 11111111-2222-3333-4444-555555555555\n",
+        ),
         ("uuid_getvar u hostname", "s3cret", "s3cret"),
         ("eval ${default_password}", "1234", "***"),
         ("user_data 1000@pbx.example param password", "1234", "***"),

@@ -28,6 +28,7 @@ use tokio::sync::oneshot;
 
 mod attempt;
 mod refused;
+mod sent;
 mod view;
 
 pub use refused::Refused;

@@ -374,3 +374,41 @@ fn event(headers: &[(&str, &str)]) -> simswitch::Event {
     let text: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
     simswitch::Event::from_plain(format!("{text}\n").into_bytes()).unwrap()
 }
+
+#[tokio::test]
+async fn messages_and_events_are_judged_and_written_anew() {
+    let bench = bench().await;
+    let channel = "11111111-2222-3333-4444-555555555555";
+    let message = |headers: &[(&'static str, &'static str)]| {
+        let headers: Vec<(&[u8], &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        broker::message::Message::new(Some(channel.as_bytes()), headers, b"").unwrap()
+    };
+    let hangup = message(&[("call-command", "hangup"), ("x-note", "dropped")]);
+    let refused = bench.desk.message(&visit("1000@pbx.example"), &hangup, None).await.unwrap_err();
+    assert!(refused.is_denial(), "{refused}");
+    let reply = bench.desk.message(&visit("admin"), &hangup, None).await.unwrap();
+    assert!(reply.starts_with("+OK") || reply.starts_with("-ERR"), "{reply}");
+    let system =
+        message(&[("call-command", "execute"), ("execute-app-name", "system"), ("execute-app-arg", "id")]);
+    assert!(bench.desk.message(&visit("monitor"), &system, None).await.unwrap_err().is_denial());
+    let event = broker::announcement::Announcement::new(
+        b"CUSTOM",
+        [(&b"Event-Subclass"[..], &b"crm::note"[..])],
+        b"",
+    )
+    .unwrap();
+    assert!(bench.desk.announce(&visit("monitor"), &event, None).await.unwrap_err().is_denial());
+    let sent: Vec<_> =
+        bench.switch.commands_received().into_iter().filter(|sent| sent.line().starts_with("send")).collect();
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(sent[0].line(), format!("sendmsg {channel}"));
+    assert!(sent[0].request.header("x-note").is_none());
+    assert_eq!(sent[0].request.header("call-command"), Some(&b"hangup"[..]));
+    let audit = bench.audit();
+    assert!(
+        audit.iter().any(|line| line["form"] == "sendmsg" && line["decision"] == "allowed"),
+        "{audit:#?}"
+    );
+    assert_eq!(audit.iter().filter(|line| line["decision"] == "refused").count(), 3, "{audit:#?}");
+}

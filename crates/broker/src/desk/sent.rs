@@ -50,8 +50,13 @@ impl Desk {
         let deeds = announcement.deeds(freeswitch::catalogue());
         let written = announcement.to_string();
         let named = channels(&written);
-        let asked =
-            Asking { form: "sendevent", shown: &self.shown(&written), deeds: &deeds, channels: &named, switch };
+        let asked = Asking {
+            form: "sendevent",
+            shown: &self.shown(&written),
+            deeds: &deeds,
+            channels: &named,
+            switch,
+        };
         let (switch, limit, attempt) = self.admit_sent(visit, &asked, "sendevent").await?;
         let (name, headers, body) = (announcement.name(), announcement.headers(), announcement.body());
         let answer = switch.upstream.announce(name, &headers, body, limit).await;

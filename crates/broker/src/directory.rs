@@ -15,6 +15,8 @@ mod chain;
 mod files;
 mod freeswitch;
 mod lanes;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod memory;
 mod record;
 mod secret;
@@ -23,6 +25,8 @@ mod tree;
 pub use chain::{Directories, Figures, Outcome, PartFigures, Settings};
 pub use files::{FileSettings, FilesRead, XmlFiles};
 pub use freeswitch::{FreeSwitch, SwitchSettings};
+#[cfg(feature = "ldap")]
+pub use ldap::{Ldap, LdapSettings, Look};
 pub use record::Accept;
 pub use secret::SecretText;
 

@@ -155,7 +155,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let listener = listen(&config, &access).await?;
     let profiling = listen_for_profiles(&config).await?;
     let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
-    let mirror = Arc::new(Mirror::default());
+    let mirror = Arc::new(Mirror::new(config.security.dry_run));
     let policy = policy::policy(&config, &own);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
     let names = Arc::new(Names::default());

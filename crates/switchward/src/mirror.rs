@@ -15,7 +15,6 @@ use crate::report::Reports;
 use crate::store::{Kept, Store};
 
 /// The followers of the ledger.
-#[derive(Default)]
 pub struct Mirror {
     news: Arc<News>,
     firewall: OnceLock<Writer>,
@@ -24,6 +23,16 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// Nobody follows yet but the news, which say whether this is a dry run (`security.dry_run`).
+    pub fn new(dry_run: bool) -> Mirror {
+        Mirror {
+            news: Arc::new(News::new(dry_run)),
+            firewall: OnceLock::new(),
+            store: OnceLock::new(),
+            reports: OnceLock::new(),
+        }
+    }
+
     /// What is told to all who follow.
     pub fn news(&self) -> &Arc<News> {
         &self.news

@@ -104,6 +104,8 @@ pub struct Item {
     pub at: Time,
     /// What happened.
     pub event: Event,
+    /// Whether the daemon is on a dry run: a ban stands in the ledger and drops nothing.
+    pub dry_run: bool,
 }
 
 /// A follower fell behind: so many items are gone. It goes on with the oldest that is kept.
@@ -116,6 +118,8 @@ pub struct News {
     ring: Mutex<VecDeque<Arc<Item>>>,
     /// The first number of this run.
     begun: u64,
+    /// Whether this is a dry run.
+    dry_run: bool,
     /// The number that the next item gets. Sent while the ring is locked.
     next: watch::Sender<u64>,
 }
@@ -123,14 +127,13 @@ pub struct News {
 /// Items that are kept.
 pub const KEPT: usize = 16_384;
 
-impl Default for News {
-    fn default() -> News {
-        let begun = clock::now().micros();
-        News { ring: Mutex::default(), begun, next: watch::Sender::new(begun) }
-    }
-}
-
 impl News {
+    /// No news yet. On a dry run every item says so.
+    pub fn new(dry_run: bool) -> News {
+        let begun = clock::now().micros();
+        News { ring: Mutex::default(), begun, dry_run, next: watch::Sender::new(begun) }
+    }
+
     /// Tells an event to all who follow.
     pub fn tell(&self, event: Event) {
         let at = clock::now();
@@ -139,7 +142,7 @@ impl News {
             ring.pop_front();
         }
         let number = *self.next.borrow();
-        ring.push_back(Arc::new(Item { number, at, event }));
+        ring.push_back(Arc::new(Item { number, at, event, dry_run: self.dry_run }));
         self.next.send_replace(number + 1);
     }
 
@@ -242,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_follower_gets_everything_in_order_and_waits_for_more() {
-        let news = Arc::new(News::default());
+        let news = Arc::new(News::new(false));
         news.tell(event(0));
         let mut follower = news.follow();
         assert_eq!(follower.ready(), Ok(None));
@@ -262,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_follower_is_told_what_it_missed_and_goes_on() {
-        let news = Arc::new(News::default());
+        let news = Arc::new(News::new(false));
         let mut follower = news.follow();
         for number in 0..KEPT + 10 {
             news.tell(event(number));
@@ -274,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_comes_back_goes_on_where_it_was() {
-        let news = Arc::new(News::default());
+        let news = Arc::new(News::new(false));
         for number in 0..10 {
             news.tell(event(number));
         }

@@ -11,7 +11,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench { alarms: Alarms::default(), news: Arc::default() }
+        Bench { alarms: Alarms::default(), news: Arc::new(News::new(false)) }
     }
 
     fn see(&self, at: u64, kind: &'static Kind, subject: &str, trouble: Option<&str>) {

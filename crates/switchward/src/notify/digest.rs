@@ -214,7 +214,11 @@ mod tests {
                 reason: Reason { rule: "failed-registrations".into(), ..Reason::operator("", at) },
                 note: String::new(),
             };
-            digest.add(Kind::Ban, &Item { number: 1, at, event: Event::Banned(Arc::new(ban)) }, &atlas);
+            digest.add(
+                Kind::Ban,
+                &Item { number: 1, at, event: Event::Banned(Arc::new(ban)), dry_run: false },
+                &atlas,
+            );
         }
         digest.miss(7, at);
         assert!(digest.networks.0.len() <= PLACES);

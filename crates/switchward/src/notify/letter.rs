@@ -40,8 +40,8 @@ impl Letter {
         let (severity, title, switch, values, data) = match &item.event {
             Event::Alarm(alarm) => of_alarm(alarm),
             Event::Alert { switch, alert } => of_alert(switch, alert),
-            Event::Banned(ban) => of_ban("Banned", Severity::Warning, ban, atlas, item.at),
-            Event::WouldBan(ban) => of_ban("Would be banned:", Severity::Info, ban, atlas, item.at),
+            Event::Banned(ban) => of_ban("Banned", Severity::Warning, ban, atlas, item),
+            Event::WouldBan(ban) => of_ban("Would be banned:", Severity::Info, ban, atlas, item),
             Event::Lifted(ban, by) => of_lift(ban, by),
             Event::HangUp { switch, source, why } => {
                 let values = vec![("source", source.to_string()), ("reason", plain(why))];
@@ -122,7 +122,8 @@ fn of_alert(switch: &str, alert: &Alert) -> Parts {
     (Severity::Critical, title, plain(switch), values, data)
 }
 
-fn of_ban(verb: &str, severity: Severity, ban: &Ban, atlas: &Atlas, at: Time) -> Parts {
+fn of_ban(verb: &str, severity: Severity, ban: &Ban, atlas: &Atlas, item: &Item) -> Parts {
+    let &Item { at, dry_run, .. } = item;
     let place = atlas.place(ban.target);
     let country = place.as_ref().and_then(|place| place.country).map(|country| country.to_string());
     let system = place.and_then(|place| Place { country: None, ..place }.words());
@@ -141,8 +142,9 @@ fn of_ban(verb: &str, severity: Severity, ban: &Ban, atlas: &Atlas, at: Time) ->
         "ttl": ban.remaining(at).map(|left| left.as_secs()), "rule": plain(&reason.rule),
         "evidence": reason.evidence.word(), "count": reason.count, "reason": plain(&reason.text), "users": users,
         "domains": domains, "agents": agents, "by": who, "country": country, "as": system,
+        "dry_run": dry_run,
     });
-    let title = format!("{verb} {target}");
+    let title = format!("{verb} {target}{}", if dry_run { " (dry run)" } else { "" });
     let values = vec![
         ("target", target),
         ("scope", scope_words.into()),
@@ -252,7 +254,8 @@ mod tests {
         ];
         for event in events {
             let letter =
-                Letter::of(&Item { number: 7, at: now, event }, &crate::geo::tests::atlas()).unwrap();
+                Letter::of(&Item { number: 7, at: now, event, dry_run: false }, &crate::geo::tests::atlas())
+                    .unwrap();
             if letter.title.starts_with("Banned") {
                 let told = ["country", "as"].map(|name| letter.value(name, ""));
                 assert_eq!(told, ["DE", "AS64496 Example Net"]);
@@ -265,8 +268,14 @@ mod tests {
             assert_eq!(own, listed, "{:?}", letter.text);
             assert!(letter.values.iter().all(|(_, value)| !value.contains(char::is_control)), "{letter:?}");
         }
-        let expired = Item { number: 7, at: now, event: Event::Expired(ban) };
+        let expired = Item { number: 7, at: now, event: Event::Expired(ban.clone()), dry_run: true };
         assert!(Letter::of(&expired, &Atlas::default()).is_none());
+        let dry = Item { event: Event::Banned(ban), ..expired };
+        let letter = Letter::of(&dry, &Atlas::default()).unwrap();
+        assert_eq!(
+            (letter.title.as_str(), &letter.data["dry_run"]),
+            ("Banned 192.0.2.1 (dry run)", &json!(true))
+        );
     }
 
     #[test]

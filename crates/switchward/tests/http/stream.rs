@@ -1,6 +1,6 @@
 //! The live stream, over real connections.
 
-use crate::support::{Answer, Daemon, within};
+use crate::support::{Answer, Daemon, Kernel, within};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Request};
@@ -127,6 +127,16 @@ async fn what_happens_is_told_as_it_happens() {
     let ban = reader.next().await.unwrap();
     assert_eq!((ban.name.as_str(), &ban.data["evidence"]), ("ban", &json!("likely")));
     assert_eq!((&ban.data["madeBy"], &ban.data["count"]), (&json!("guard"), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_ban_of_a_dry_run_says_that_nothing_is_dropped() {
+    for (kernel, is_dry) in [(Kernel::None, false), (Kernel::Dry, true)] {
+        let daemon = Daemon::with(kernel, |_| {}).await;
+        let mut reader = Reader::open(&daemon, NO_COUNTERS, None).await;
+        order(&daemon, "203.0.113.5").await.ok();
+        assert_eq!(reader.next().await.unwrap().data["dryRun"], is_dry);
+    }
 }
 
 #[tokio::test]
@@ -262,7 +272,7 @@ async fn a_reader_that_takes_nothing_is_cut_off_and_the_others_go_on() {
 #[tokio::test]
 async fn a_stop_ends_the_streams_at_once() {
     let mut daemon = Daemon::start().await;
-    let mut reader = Reader::open(&daemon, "", None).await;
+    let mut reader = Reader::open(&daemon, NO_COUNTERS, None).await;
     let mut idle = TcpStream::connect(daemon.address).await.unwrap();
     idle.write_all(b"GET /stream?interval=1h HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let both = async {

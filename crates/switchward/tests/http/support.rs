@@ -147,7 +147,7 @@ impl Daemon {
 }
 
 fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
-    let mirror = Arc::new(Mirror::default());
+    let mirror = Arc::new(Mirror::new(config.security.dry_run));
     let policy = policy::policy(&config, &[]);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), [1, 2, 3, 4], mirror.journal()));
     let (opened, _) = Store::open(&store.join("test.db")).unwrap();

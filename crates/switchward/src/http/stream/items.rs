@@ -85,6 +85,9 @@ pub struct BanNews {
     pub agents: Vec<String>,
     /// The switch that saw the last strike; empty for a ban by hand.
     pub switch: String,
+    /// Whether the daemon is on a dry run: the kernel drops nothing.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// An allow entry that was made or is gone.
@@ -206,10 +209,10 @@ impl StreamItem {
 pub(super) fn of(item: &Item) -> (&'static str, StreamItem) {
     let at = item.at;
     match &item.event {
-        Event::Banned(told) => ("ban", StreamItem::Ban(ban(told, None, at))),
-        Event::Lifted(told, by) => ("unban", StreamItem::Ban(ban(told, Some(by), at))),
-        Event::Expired(told) => ("expired", StreamItem::Ban(ban(told, None, at))),
-        Event::WouldBan(told) => ("would-ban", StreamItem::Ban(ban(told, None, at))),
+        Event::Banned(told) => ("ban", StreamItem::Ban(ban(told, None, item))),
+        Event::Lifted(told, by) => ("unban", StreamItem::Ban(ban(told, Some(by), item))),
+        Event::Expired(told) => ("expired", StreamItem::Ban(ban(told, None, item))),
+        Event::WouldBan(told) => ("would-ban", StreamItem::Ban(ban(told, None, item))),
         Event::Allowed(entry) => ("allow", StreamItem::Allow(allow(entry, None, at))),
         Event::Disallowed(entry, by) => ("disallow", StreamItem::Allow(allow(entry, by.as_ref(), at))),
         Event::HangUp { switch, source, why } => {
@@ -237,10 +240,11 @@ pub(super) fn of(item: &Item) -> (&'static str, StreamItem) {
     }
 }
 
-fn ban(ban: &Ban, lifted_by: Option<&Origin>, at: Time) -> BanNews {
+fn ban(ban: &Ban, lifted_by: Option<&Origin>, item: &Item) -> BanNews {
     let reason = &ban.reason;
     BanNews {
-        at: exact(at),
+        at: exact(item.at),
+        dry_run: item.dry_run,
         target: ban.target.to_string(),
         scope: ban.scope.to_string(),
         since: exact(ban.since),

@@ -1,6 +1,6 @@
 //! The Unix socket: who may open it may do everything, so its permissions are the lock.
 //!
-//! [`bind`] makes it with mode 0660 before anybody can see it under its name, takes the place of a socket that nobody listens on,
+//! [`bind`] makes it in a folder that is closed to all others and gives it mode 0660 there, before it gets its name; it takes the place of a socket that nobody listens on,
 //! and of nothing else. [`SocketFile`] removes it at the end.
 
 use super::book::Stamp;
@@ -35,18 +35,28 @@ pub fn bind(path: &Path) -> Result<(UnixListener, SocketFile)> {
             Err(error) => return Err(error),
         }
     }
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{}", std::process::id()));
-    let fresh = PathBuf::from(fresh);
-    _ = fs::remove_file(&fresh);
-    let bound = UnixListener::bind(&fresh)?;
-    let placed =
-        fs::set_permissions(&fresh, Permissions::from_mode(0o660)).and_then(|()| fs::rename(&fresh, path));
-    if let Err(error) = placed {
+    let mut closed = path.as_os_str().to_owned();
+    closed.push(format!(".{}", std::process::id()));
+    let closed = PathBuf::from(closed);
+    let fresh = closed.join("s");
+    if fs::symlink_metadata(&closed).is_ok_and(|there| there.is_dir()) {
+        // Of a daemon that was killed here and had our number.
         _ = fs::remove_file(&fresh);
-        return Err(error);
+        _ = fs::remove_dir(&closed);
     }
-    Ok((bound, SocketFile { path: path.into(), ours: Stamp::of(path) }))
+    DirBuilder::new().mode(0o700).create(&closed)?;
+    let bound = placed(&fresh, path);
+    _ = fs::remove_file(&fresh);
+    _ = fs::remove_dir(&closed);
+    Ok((bound?, SocketFile { path: path.into(), ours: Stamp::of(path) }))
+}
+
+/// Makes a socket, gives it its mode and then its name.
+fn placed(fresh: &Path, path: &Path) -> Result<UnixListener> {
+    let bound = UnixListener::bind(fresh)?;
+    fs::set_permissions(fresh, Permissions::from_mode(0o660))?;
+    fs::rename(fresh, path)?;
+    Ok(bound)
 }
 
 impl SocketFile {
@@ -82,6 +92,25 @@ mod tests {
         assert!(path.exists(), "it is another's by now");
         drop(next);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn nobody_sees_it_before_it_has_its_mode_and_nothing_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("switchward.sock");
+        let closed = folder.path().join(format!("switchward.sock.{}", std::process::id()));
+        let names =
+            || -> Vec<_> { fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect() };
+        // What a killed daemon left is taken away; what somebody else put there is not used.
+        fs::create_dir(&closed).unwrap();
+        fs::write(closed.join("s"), "").unwrap();
+        let (_listener, file) = bind(&path).unwrap();
+        assert_eq!(names(), ["switchward.sock"]);
+        drop(file);
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &closed).unwrap();
+        assert_eq!(bind(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert!(fs::read_dir(&elsewhere).unwrap().next().is_none() && !path.exists());
     }
 
     #[tokio::test]

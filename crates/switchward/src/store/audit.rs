@@ -125,10 +125,16 @@ pub fn select(connection: &Connection, query: &Query) -> rusqlite::Result<Vec<Ro
 /// Forgets the oldest rows, a piece at a time; tells whether there may be more.
 pub(super) fn prune(connection: &Connection, now: Time) -> rusqlite::Result<bool> {
     let before = micros(now).saturating_sub(i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX));
-    let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1
-        OR id <= (SELECT max(id) FROM audit) - ?2 ORDER BY id LIMIT ?3)";
-    Ok(connection.execute(sql, params![before, MOST, PIECE])? as i64 == PIECE)
+    let aged = connection.execute(FORGET_AGED, params![before, PIECE])?;
+    let surplus = connection.execute(FORGET_SURPLUS, params![MOST, PIECE])?;
+    Ok(aged as i64 == PIECE || surplus as i64 == PIECE)
 }
+
+/// Each finds its rows by an index: the table may have a million.
+const FORGET_AGED: &str =
+    "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)";
+const FORGET_SURPLUS: &str = "DELETE FROM audit WHERE id IN
+    (SELECT id FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1 ORDER BY id LIMIT ?2)";
 
 /// How long a row is kept.
 pub const KEPT_FOR: Duration = Duration::from_secs(365 * 86_400);
@@ -136,3 +142,40 @@ pub const KEPT_FOR: Duration = Duration::from_secs(365 * 86_400);
 pub const MOST: i64 = 1_000_000;
 /// Rows that are deleted at a time.
 const PIECE: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(connection: &Connection) -> Vec<i64> {
+        let mut statement = connection.prepare("SELECT id FROM audit ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn what_is_too_old_and_what_is_too_much_goes_a_piece_at_a_time_and_without_a_scan() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let (now, kept) = (Time::from_secs(4_000_000_000), KEPT_FOR.as_secs());
+        let put = |id: i64, secs: u64| {
+            let sql = "INSERT INTO audit VALUES (?1, ?2, '', '', '', '', '', '', 200, '', 0)";
+            connection.execute(sql, params![id, micros(Time::from_secs(secs))]).unwrap();
+        };
+        (1..=PIECE + 1).for_each(|id| put(id, 4_000_000_000 - kept - 1));
+        put(2_000, 4_000_000_000 - kept);
+        assert!(prune(&connection, now).unwrap());
+        assert_eq!(numbers(&connection), [PIECE + 1, 2_000]);
+        assert!(!prune(&connection, now).unwrap());
+        assert_eq!(numbers(&connection), [2_000]);
+        put(2_000 + MOST, 4_000_000_000);
+        put(2_001 + MOST, 4_000_000_000);
+        assert!(!prune(&connection, now).unwrap());
+        assert_eq!(numbers(&connection), [2_000 + MOST, 2_001 + MOST]);
+        for sql in [FORGET_AGED, FORGET_SURPLUS] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = plan.query_map(params![1, 1], |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(!steps.iter().any(|step| step.contains("SCAN audit")), "{steps:?}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //! It mirrors the ledger and decides nothing. One thread owns the database; [`Store::record`] hands it a change without
 //! waiting, changes are committed together every [`COMMIT_EVERY`] at the latest, and [`Store::settle`] waits until all that was
 //! recorded before is on the disk. When the disk is full or fails, the guard goes on: the store says so, drops what it
-//! could not write, tries again every second, and then writes the whole ledger anew.
+//! could not write, tries again after a second, after two, four, and at last once a minute, and then writes the whole ledger
+//! anew.
 
 use crate::clock;
 use guard::ledger::Change;
@@ -93,6 +94,8 @@ pub struct Health {
     pub most_waiting: u64,
     /// Changes that were not written one by one because the store failed; the whole ledger is written instead, later.
     pub dropped: u64,
+    /// Entries of the audit that were not kept because too many waited while the store failed; they are in the log alone.
+    pub unaudited: u64,
 }
 
 #[derive(Default)]
@@ -104,6 +107,7 @@ struct Shared {
     taken: AtomicU64,
     most_waiting: AtomicU64,
     dropped: AtomicU64,
+    unaudited: AtomicU64,
 }
 
 impl Shared {
@@ -133,7 +137,10 @@ pub struct Store {
 
 /// The longest that a change waits for its commit.
 pub const COMMIT_EVERY: Duration = Duration::from_millis(50);
-const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How long a store that fails is left alone at first; each failure after it doubles that.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest that it is left alone.
+const LAST_RETRY: Duration = Duration::from_secs(60);
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// Most entries of the audit that wait while the store fails; each is in the daemon's log as well.
 const AUDIT_WAITING: usize = 5_000;
@@ -224,6 +231,7 @@ impl Store {
             waiting,
             most_waiting: self.shared.most_waiting.load(Relaxed),
             dropped: self.shared.dropped.load(Relaxed),
+            unaudited: self.shared.unaudited.load(Relaxed),
         }
     }
 
@@ -240,7 +248,7 @@ struct Writer {
     shared: Arc<Shared>,
     whole: Option<Whole>,
     /// Since the last failed attempt changes are dropped, so that the whole ledger must be written.
-    behind: Option<Instant>,
+    behind: Option<Behind>,
     /// Changes of names that wait.
     named: Vec<names::Change>,
     /// Entries of the audit that wait; kept while the store fails.
@@ -249,12 +257,28 @@ struct Writer {
     prune: Instant,
 }
 
+/// The last attempt to write failed.
+#[derive(Clone, Copy)]
+struct Behind {
+    /// When.
+    since: Instant,
+    /// How long after it the next is made.
+    pause: Duration,
+}
+
+impl Behind {
+    /// How long it is until the next attempt.
+    fn left(&self) -> Duration {
+        self.pause.saturating_sub(self.since.elapsed())
+    }
+}
+
 impl Writer {
     fn run(mut self) {
         let mut changes: Vec<(Change, Time)> = Vec::new();
         loop {
             let wait = match self.behind {
-                Some(_) => RETRY_EVERY,
+                Some(behind) => behind.left(),
                 None => self.prune.saturating_duration_since(Instant::now()),
             };
             let first = match self.inbox.recv_timeout(wait) {
@@ -305,6 +329,8 @@ impl Writer {
                     self.shared.taken.fetch_add(1, Relaxed);
                     if self.audited.len() < AUDIT_WAITING {
                         self.audited.push(*entry);
+                    } else {
+                        self.shared.unaudited.fetch_add(1, Relaxed);
                     }
                 }
                 Job::Settle(done) => asked.push(done),
@@ -314,7 +340,8 @@ impl Writer {
                     return;
                 }
             }
-            if changes.len() + self.named.len() + self.audited.len() >= BATCH {
+            let is_full = self.behind.is_none() && self.audited.len() >= AUDIT_WAITING;
+            if is_full || changes.len() + self.named.len() + self.audited.len() >= BATCH {
                 return;
             }
             let wait =
@@ -326,8 +353,8 @@ impl Writer {
     fn commit(&mut self, changes: &mut Vec<(Change, Time)>, is_last: bool) -> Result<(), String> {
         let named = std::mem::take(&mut self.named);
         let count = changes.len() + named.len();
-        let result = if let Some(last) = self.behind {
-            if last.elapsed() < RETRY_EVERY && !is_last {
+        let result = if let Some(behind) = self.behind {
+            if !behind.left().is_zero() && !is_last {
                 self.shared.dropped.fetch_add(count as u64, Relaxed);
                 changes.clear();
                 return Err(self.shared.failing.lock().clone().unwrap_or_default());
@@ -362,13 +389,14 @@ impl Writer {
 
     /// What is recorded from now on is not written; the whole ledger is, once that is possible.
     fn fall_behind(&mut self, reason: String) {
-        self.behind = Some(Instant::now());
+        let pause = self.behind.map_or(FIRST_RETRY, |behind| (behind.pause * 2).min(LAST_RETRY));
+        self.behind = Some(Behind { since: Instant::now(), pause });
         let before = self.shared.failing.lock().replace(reason.clone());
         if before.is_none() {
             tracing::error!(
                 %reason,
                 "the store cannot be written: bans hold in memory and in the kernel but would not survive a restart; \
-                 free some space or mend the disk (trying again every second)"
+                 free some space or mend the disk (trying again after a second, then less and less often, once a minute at last)"
             );
         }
     }

@@ -214,11 +214,16 @@ fn figures(firewall: &FirewallState) -> Option<String> {
 }
 
 fn store_line(store: &StoreState) -> String {
-    match (&store.failing, store.open) {
+    let lost = match store.unaudited {
+        0 => String::new(),
+        lost => format!("\n{} entries of the audit are LOST; they are in the log alone", grouped(lost)),
+    };
+    let line = match (&store.failing, store.open) {
         (_, false) => "NONE: nothing survives a restart".into(),
         (Some(reason), true) => format!("FAILING: {reason}\nbans hold, but would not survive a restart"),
         (None, true) => {
             format!("on the disk, {} changes written, {} waiting", grouped(store.committed), store.waiting)
         }
-    }
+    };
+    line + &lost
 }

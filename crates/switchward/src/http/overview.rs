@@ -184,6 +184,9 @@ pub struct StoreState {
     pub errors: u64,
     /// Changes that wait.
     pub waiting: u64,
+    /// Entries of the audit that were not kept because too many waited while the store failed; they are in the log alone.
+    #[serde(default)]
+    pub unaudited: u64,
 }
 
 /// How the daemon is doing, in one answer: switches, counters, tables, firewall, store.
@@ -289,7 +292,8 @@ impl StoreState {
     fn of(app: &App) -> StoreState {
         let health = app.mirror.store().map(crate::store::Store::health);
         let open = health.is_some();
-        let crate::store::Health { failing, committed, errors, waiting, .. } = health.unwrap_or_default();
-        StoreState { open, failing, committed, errors, waiting }
+        let crate::store::Health { failing, committed, errors, waiting, unaudited, .. } =
+            health.unwrap_or_default();
+        StoreState { open, failing, committed, errors, waiting, unaudited }
     }
 }

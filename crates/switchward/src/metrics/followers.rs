@@ -112,6 +112,7 @@ fn queues(app: &App, stats: Option<&WriterStats>) -> [Family; 4] {
         .count(&[("queue", "news")], KEPT as u64),
         Family::counter("switchward_queue_dropped", "What was dropped, and what a follower of the news has missed.")
             .count(&[("queue", "store")], app.mirror.store().map_or(0, |store| store.health().dropped))
+            .count(&[("queue", "audit")], app.mirror.store().map_or(0, |store| store.health().unaudited))
             .count(&[("queue", "news")], app.monitor.streams.missed.value()),
     ]
 }

@@ -124,7 +124,7 @@ async fn a_store_that_cannot_be_written_says_so_and_recovers_with_the_whole_ledg
     assert!(store.settle().await.is_err());
     assert!(store.health().failing.is_some());
     blocker.execute_batch("ROLLBACK").unwrap();
-    // It is tried again once a second.
+    // It is tried again after a second.
     let deadline = Instant::now() + Duration::from_secs(20);
     while store.settle().await.is_err() {
         assert!(Instant::now() < deadline);
@@ -133,4 +133,72 @@ async fn a_store_that_cannot_be_written_says_so_and_recovers_with_the_whole_ledg
     assert_eq!(store.health().failing, None);
     assert!(store.stop(Duration::from_secs(5)));
     assert_eq!(Store::open(&path).unwrap().1.bans.len(), 3);
+}
+
+fn audited(n: u64) -> Audited {
+    let text = String::new;
+    Audited {
+        at: clock::now(),
+        who: "ann".into(),
+        role: text(),
+        source: text(),
+        door: "http".into(),
+        action: "POST /security/blacklist".into(),
+        detail: text(),
+        status: 200,
+        result: "done".into(),
+        micros: n,
+    }
+}
+
+#[tokio::test]
+async fn entries_of_the_audit_that_find_no_room_are_counted_and_only_while_it_fails() {
+    let (_directory, path) = scratch();
+    let (store, _) = Store::open(&path).unwrap();
+    store.mirror(Box::new(Kept::default));
+    (0..2 * AUDIT_WAITING as u64).for_each(|n| store.audit(audited(n)));
+    store.settle().await.unwrap();
+    assert_eq!(store.health().unaudited, 0);
+    let blocker = rusqlite::Connection::open(&path).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE; INSERT INTO patterns VALUES ('x');").unwrap();
+    store.record(&banned(1));
+    assert!(store.settle().await.is_err());
+    (0..AUDIT_WAITING as u64 + 7).for_each(|n| store.audit(audited(n)));
+    assert!(store.settle().await.is_err());
+    assert_eq!(store.health().unaudited, 7);
+    blocker.execute_batch("ROLLBACK").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while store.settle().await.is_err() {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rows: i64 =
+        store.reader().unwrap().query_row("SELECT count(*) FROM audit", [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 3 * AUDIT_WAITING as i64);
+}
+
+#[test]
+fn a_store_that_goes_on_failing_is_tried_less_and_less_often() {
+    let (_directory, path) = scratch();
+    let (tables, _) = Tables::open(&path).unwrap();
+    let (_jobs, inbox) = channel();
+    let mut writer = Writer {
+        tables,
+        inbox,
+        shared: Arc::default(),
+        whole: None,
+        behind: None,
+        named: Vec::new(),
+        audited: Vec::new(),
+        prune: Instant::now(),
+    };
+    let pauses = (0..8).map(|_| {
+        writer.fall_behind("full".into());
+        writer.behind.unwrap().pause.as_secs()
+    });
+    assert_eq!(pauses.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 60, 60]);
+    writer.behind = Some(Behind { since: Instant::now(), pause: Duration::ZERO });
+    writer.whole = Some(Box::new(Kept::default));
+    writer.commit(&mut Vec::new(), false).unwrap();
+    assert!(writer.behind.is_none() && writer.shared.failing.lock().is_none());
 }

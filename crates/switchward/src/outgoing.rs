@@ -68,14 +68,15 @@ pub fn client(timeout: Duration, ca: Option<&str>, proxy: Option<&str>) -> Resul
 /// # Errors
 /// Says whether to try again: after trouble on the way, a 5xx, a 408 and a 429.
 pub async fn post(client: &Client, url: Url, headers: HeaderMap, body: Vec<u8>) -> Result<(), Failure> {
-    let request = client.post(url).header("content-type", "application/json").headers(headers).body(body);
+    let request =
+        client.post(url.clone()).header("content-type", "application/json").headers(headers).body(body);
     let answer = request.send().await.map_err(|error| Failure::passing(words(&error)))?;
     let status = answer.status();
     if status.as_u16() < 300 {
         return Ok(());
     }
     let after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(retry_after);
-    let said = beginning(answer).await;
+    let said = one_line(&scrubbed(beginning(answer).await, &url), LONGEST_WHY);
     let why = match said.is_empty() {
         true => format!("answered {status}"),
         false => format!("answered {status}: {said}"),
@@ -125,7 +126,25 @@ async fn beginning(mut answer: reqwest::Response) -> String {
     {
         body.extend_from_slice(&chunk[..chunk.len().min(READ - body.len())]);
     }
-    one_line(&String::from_utf8_lossy(&body), LONGEST_WHY)
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// What a receiver said, without what it repeats of the address: any part of that may be a secret.
+fn scrubbed(said: String, url: &Url) -> String {
+    let mut parts: Vec<String> = [url.path(), url.username()].map(str::to_owned).into();
+    parts.extend(url.query().into_iter().chain(url.password()).map(str::to_owned));
+    parts.extend(url.path_segments().into_iter().flatten().map(str::to_owned));
+    parts.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    // The same as a receiver reads it.
+    let mut read = url.clone();
+    for part in parts.clone() {
+        read.set_query(Some(&part.replace('&', "%26").replace('=', "%3D").replace('+', "%2B")));
+        parts.extend(read.query_pairs().map(|(name, _)| name.into_owned()));
+    }
+    parts.retain(|part| part.len() >= SHORTEST_SECRET);
+    // What holds another goes first.
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    parts.iter().fold(said, |said, part| said.replace(part.as_str(), "***"))
 }
 
 /// Printable, on one line, and not longer than `most` characters.
@@ -156,6 +175,8 @@ fn retry_after_at(value: &str, now: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(LONGEST_AFTER)))
 }
 
+/// Bytes of a part of an address that is kept out of an error; what is shorter could be any word.
+const SHORTEST_SECRET: usize = 4;
 /// Bytes of an answer that are read.
 const READ: usize = 1024;
 /// Characters of a reason.
@@ -186,6 +207,26 @@ mod tests {
         );
         assert_eq!(place("http://192.0.2.1/secret"), "http://192.0.2.1");
         assert_eq!(place("nonsense"), "");
+    }
+
+    #[test]
+    fn what_a_receiver_repeats_of_the_address_is_left_out() {
+        let url = Url::parse("https://me:pass-w0rd@hooks.example/services/T0B0/x%2Fy-z?key=s%20cret&v=1#end")
+            .unwrap();
+        for said in [
+            "no hook at /services/T0B0/x%2Fy-z",
+            "no hook at /services/T0B0/x/y-z?key=s%20cret&v=1",
+            "T0B0 is unknown",
+            "who is me:pass-w0rd?",
+            "key 's cret' is wrong",
+        ] {
+            let shown = scrubbed(said.into(), &url);
+            assert!(shown.contains("***"), "{shown}");
+            for secret in ["T0B0", "y-z", "cret", "w0rd"] {
+                assert!(!shown.contains(secret), "{secret} is in {shown}");
+            }
+        }
+        assert_eq!(scrubbed("invalid_payload v=1".into(), &url), "invalid_payload v=1");
     }
 
     #[test]

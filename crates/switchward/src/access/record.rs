@@ -76,6 +76,15 @@ impl Note {
         }
     }
 
+    /// What came of it in numbers, behind what it is about.
+    pub(crate) fn came_to(&self, text: &str) {
+        let mut note = self.0.lock();
+        if !note.is_empty() {
+            note.push_str(": ");
+        }
+        note.push_str(&brief(text));
+    }
+
     pub(crate) fn text(&self) -> String {
         self.0.lock().clone()
     }

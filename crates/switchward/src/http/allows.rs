@@ -1,13 +1,15 @@
 //! The allow-list: `/security/whitelist`.
 
 use super::allowed_names::{self, Listable};
-use super::answer::{Batch, BatchResult, Ordered, check_length};
+use super::answer::{self, Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, short};
 use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking, ordered, schema};
+use crate::access::record::Note;
 use crate::app::App;
 use crate::clock;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use guard::Allowed;
@@ -186,13 +188,14 @@ pub(super) async fn add(
 pub(super) async fn add_batch(
     State(app): State<Arc<App>>,
     who: Who,
+    note: Option<Extension<Note>>,
     Json(orders): Json<Vec<AllowOrder>>,
 ) -> Result<Json<Batch>, Error> {
     check_length(orders.len())?;
     let standard = app.config.load().security.whitelist_ttl;
     let entering = app.clone();
     // An entry for a network walks the bans to lift those within.
-    let results = blocking(move || {
+    let results: Vec<BatchResult> = blocking(move || {
         let now = clock::now();
         let enter = |order: AllowOrder| {
             let given = order.ip.clone().unwrap_or_default();
@@ -215,6 +218,7 @@ pub(super) async fn add_batch(
         orders.into_iter().map(enter).collect()
     })
     .await?;
+    answer::noted(note, &results, false);
     Ok(Json(Batch { results, warnings: app.settle().await }))
 }
 

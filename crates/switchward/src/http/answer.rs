@@ -1,5 +1,7 @@
 //! The answers that several orders share.
 
+use crate::access::record::Note;
+use axum::Extension;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -61,6 +63,15 @@ impl BatchResult {
                 error: Some(error.to_string()),
             },
         }
+    }
+}
+
+/// Has the audit say how many orders of a batch were carried out, and whether that was a dry run.
+pub(super) fn noted(note: Option<Extension<Note>>, results: &[BatchResult], is_dry: bool) {
+    let done = results.iter().filter(|result| result.status.is_some()).count();
+    let refused = results.len() - done;
+    if let Some(Extension(note)) = note {
+        note.came_to(&format!("{done} done, {refused} refused{}", if is_dry { ", dry run" } else { "" }));
     }
 }
 

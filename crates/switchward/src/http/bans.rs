@@ -1,12 +1,14 @@
 //! The bans: `/security/blacklist`, and the way in for a central repository that lifts one.
 
-use super::answer::{Batch, BatchResult, Ordered, check_length};
+use super::answer::{self, Batch, BatchResult, Ordered, check_length};
 use super::entries::Entries;
 use super::extract::{Json, Place, Segment, short, target};
 use super::lifetime::{how_long, lifetime};
 use super::{Error, Who, blocking, ordered, schema, why};
+use crate::access::record::Note;
 use crate::app::App;
 use crate::clock;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use guard::engine::Terms;
@@ -182,13 +184,14 @@ pub(super) async fn add(
 pub(super) async fn add_batch(
     State(app): State<Arc<App>>,
     who: Who,
+    note: Option<Extension<Note>>,
     Json(orders): Json<Vec<BanOrder>>,
 ) -> Result<Json<Batch>, Error> {
     check_length(orders.len())?;
     let standard = app.config.load().security.block_duration;
     let (entering, who) = (app.clone(), who.to_string());
     // A ban of a network walks the allow-list.
-    let results = blocking(move || {
+    let results: Vec<BatchResult> = blocking(move || {
         let now = clock::now();
         let enter = |order: BanOrder| {
             let given = order.ip.clone().unwrap_or_default();
@@ -203,6 +206,7 @@ pub(super) async fn add_batch(
         orders.into_iter().map(enter).collect()
     })
     .await?;
+    answer::noted(note, &results, app.is_dry());
     let mut warnings = app.settle().await;
     if app.is_dry() {
         warnings.push("dry run: the kernel drops nothing".into());

@@ -456,7 +456,7 @@ async fn every_change_and_every_refusal_is_in_the_audit() {
         shown,
         [
             json!(["POST /security/blacklist", "203.0.113.5", 200, "done"]),
-            json!(["POST /security/blacklist/batch", "2 entries", 200, "done"]),
+            json!(["POST /security/blacklist/batch", "2 entries: 2 done, 0 refused", 200, "done"]),
             json!(["DELETE /security/blacklist/{*ip}", "/security/blacklist/203.0.113.5", 200, "done"]),
             json!(["POST /security/blacklist", "nonsense", 400, "not carried out"]),
             json!(["POST /security/esl/command", "", 403, "it needs admin"]),

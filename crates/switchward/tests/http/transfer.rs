@@ -75,6 +75,19 @@ async fn every_line_is_judged_like_an_order_and_none_stops_another() {
 }
 
 #[tokio::test]
+async fn the_audit_tells_what_an_import_came_to_and_which_was_dry() {
+    let daemon = Daemon::start().await;
+    let body = "ip\n203.0.113.5\n203.0.113.6\nnowhere\n";
+    import(&daemon, "format=csv&dry_run=true", body).await.ok();
+    import(&daemon, "format=csv", body).await.ok();
+    import(&daemon, "format=csv&what=allows", "ip\n192.0.2.1\n").await.ok();
+    let page = daemon.get("/security/audit?action=import").await.ok();
+    let details: Vec<&str> =
+        page["entries"].as_array().unwrap().iter().map(|row| row["detail"].as_str().unwrap()).collect();
+    assert_eq!(details, ["allows, 1 added", "bans, 2 added, 1 bad", "bans, dry run, 2 added, 1 bad"]);
+}
+
+#[tokio::test]
 async fn what_is_no_list_is_told_and_too_much_is_refused() {
     let daemon = Daemon::start().await;
     for (format, body) in [("json", "{}"), ("json", "1"), ("json", ""), ("csv", ""), ("ipset", "\n ")] {

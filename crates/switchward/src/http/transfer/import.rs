@@ -6,6 +6,7 @@ use super::super::schema::{ImportLines, ImportText};
 use super::super::{Error, Who};
 use super::record::Record;
 use super::{Format, What, read, too_large};
+use crate::access::record::Note;
 use crate::app::App;
 use crate::{clock, policy};
 use axum::body::Bytes;
@@ -98,6 +99,7 @@ pub(super) async fn import(
         let text = "other imports are under way; try again when they are done";
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     };
+    let note = request.extensions().get::<Note>().cloned();
     let body = match tokio::time::timeout(SLOWEST_BODY, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large()),
@@ -125,6 +127,9 @@ pub(super) async fn import(
         import.done
     })
     .await?;
+    if let Some(note) = note {
+        note.about(&imported.in_short(query.what));
+    }
     if !dry_run {
         let Imported { added, extended, refused, bad, .. } = imported;
         tracing::info!(%who, what = ?query.what, added, extended, refused, bad, "a list was imported");
@@ -134,6 +139,31 @@ pub(super) async fn import(
         }
     }
     Ok(Json(imported))
+}
+
+impl Imported {
+    /// For the audit.
+    fn in_short(&self, what: What) -> String {
+        let mut text = match what {
+            What::Bans => "bans".to_owned(),
+            What::Allows => "allows".to_owned(),
+        };
+        if self.dry_run {
+            text += ", dry run";
+        }
+        for (count, word) in [
+            (self.added, "added"),
+            (self.extended, "extended"),
+            (self.unchanged, "unchanged"),
+            (self.refused, "refused"),
+            (self.bad, "bad"),
+        ] {
+            if count > 0 {
+                text += &format!(", {count} {word}");
+            }
+        }
+        text
+    }
 }
 
 /// Refuses what is no list at all, so that a script that sends the wrong thing has an error and not an answer full of them.

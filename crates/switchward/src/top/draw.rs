@@ -124,7 +124,7 @@ fn kernel_line(view: &View, overview: &crate::http::overview::Overview, bad: Sty
     let held = match (overview.firewall.enforcing, kernel) {
         (false, _) => Span::styled("NOT ENFORCED in the kernel", bad),
         (true, None) => Span::styled("kernel UNKNOWN", bad),
-        (true, Some(held)) if held < ledger => {
+        (true, Some(held)) if held < ledger && view.is_missing() => {
             Span::styled(format!("{} in the kernel, {} MISSING", grouped(held), grouped(ledger - held)), bad)
         }
         (true, Some(held)) => Span::raw(format!("{} in the kernel", grouped(held))),

@@ -40,6 +40,10 @@ fn ban(target: &str, reason: &str) -> Value {
 }
 
 fn counters(micros: u64, events: u64, bans: u64) -> Update {
+    counters_with(micros, events, bans, bans)
+}
+
+fn counters_with(micros: u64, events: u64, bans: u64, in_kernel: u64) -> Update {
     let counters = Counters {
         at: "2026-11-21T05:00:00Z".into(),
         at_micros: micros,
@@ -62,7 +66,7 @@ fn counters(micros: u64, events: u64, bans: u64) -> Update {
         alerts: 0,
         bans,
         allows: 0,
-        bans_in_kernel: Some(bans),
+        bans_in_kernel: Some(in_kernel),
         firewall_queue: 0,
         last_ban_us: 0,
         store_queue: 0,
@@ -244,4 +248,19 @@ fn without_colours_there_is_none() {
     terminal.draw(|frame| draw(&view, now(), frame)).unwrap();
     let cells = terminal.backend().buffer().content();
     assert!(cells.iter().all(|cell| cell.fg == ratatui::style::Color::Reset), "a colour");
+}
+
+#[test]
+fn a_ban_that_just_runs_out_is_not_missing_and_one_that_stays_away_is() {
+    let mut view = full();
+    view.take(counters_with(3_000_000, 5000, 2, 1));
+    assert!(!view.is_missing());
+    view.take(counters(4_000_000, 5000, 1));
+    view.take(counters_with(5_000_000, 5000, 2, 1));
+    view.take(counters_with(9_999_999, 5000, 2, 1));
+    assert!(!view.is_missing());
+    view.take(counters_with(10_000_000, 5000, 2, 1));
+    assert!(view.is_missing());
+    view.take(Update::Lost("gone".into()));
+    assert!(!view.is_missing());
 }

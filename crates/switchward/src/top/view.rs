@@ -18,6 +18,8 @@ pub(super) struct View {
     pub(super) overview: Option<Overview>,
     pub(super) channels: BTreeMap<String, Channel>,
     pub(super) counters: Option<Counters>,
+    /// Since when the kernel has fewer bans than the ledger (microseconds since 1970).
+    pub(super) missing_since: Option<u64>,
     /// Events a second, the newest last.
     pub(super) rates: VecDeque<u64>,
     /// Bans, the newest first.
@@ -96,6 +98,7 @@ impl View {
             overview: None,
             channels: BTreeMap::new(),
             counters: None,
+            missing_since: None,
             rates: VecDeque::new(),
             bans: Vec::new(),
             attackers: Vec::new(),
@@ -120,7 +123,7 @@ impl View {
             Update::Live => self.link = Link::Live,
             Update::Lost(reason) => {
                 self.link = Link::Lost(reason);
-                self.counters = None;
+                (self.counters, self.missing_since) = (None, None);
             }
             Update::Answer(text) => self.message = shown(&text),
             Update::Why(text) => {
@@ -192,7 +195,15 @@ impl View {
                 self.rates.pop_front();
             }
         }
+        let is_missing = counters.bans_in_kernel.is_some_and(|held| held < counters.bans);
+        self.missing_since = is_missing.then(|| self.missing_since.unwrap_or(counters.at_micros));
         self.counters = Some(counters);
+    }
+
+    /// Whether bans are missing in the kernel for so long that they are not just running out or on their way.
+    pub(super) fn is_missing(&self) -> bool {
+        let now = self.counters.as_ref().map(|counters| counters.at_micros);
+        now.zip(self.missing_since).is_some_and(|(now, since)| now.saturating_sub(since) >= MISSING_AFTER)
     }
 
     /// Changes the lists; the selection stays on what it was on.
@@ -356,6 +367,8 @@ fn ban(news: crate::http::stream::items::BanNews) -> BanItem {
 pub(super) const PAGE: usize = 10;
 /// Bans that are kept.
 const MOST_BANS: usize = 200;
+/// A ban that runs out leaves the kernel a moment before the ledger; a difference that is older is one (microseconds).
+const MISSING_AFTER: u64 = 5_000_000;
 /// Rates that are kept: five minutes.
 const MOST_RATES: usize = 300;
 const MOST_ALARMS: usize = 64;

@@ -1,6 +1,8 @@
 //! What the rules have counted against whom, source by source.
 
 use super::entries::Entries;
+use super::extract::Query;
+use super::lists::page::page_length;
 use super::{Error, blocking};
 use crate::app::App;
 use crate::clock;
@@ -10,8 +12,9 @@ use guard::policy::Signal;
 use guard::tally::Record;
 use guard::{Source, Time};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Failed registrations and calls of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -67,15 +70,39 @@ pub struct Requests {
 
 type Counted = (Source, Record);
 
+/// How many sources.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub struct Most {
+    /// Only so many, those with the highest counts; 1 to 1000, all when left out.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+}
+
 /// Failed registrations and calls within the window, by source.
 #[utoipa::path(
     get,
     path = "/security/failed",
     tag = "counters",
+    params(Most),
     responses((status = 200, description = "By source", body = BTreeMap<String, Failed>))
 )]
-pub(super) async fn failed(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Error> {
-    let counted = sorted(move |now| app.guard.failed(now)).await?;
+pub(super) async fn failed(
+    State(app): State<Arc<App>>,
+    Query(most): Query<Most>,
+) -> Result<impl IntoResponse, Error> {
+    let most = most.limit.map(|limit| page_length(Some(limit))).transpose()?;
+    let counted = sorted(move |now| {
+        let mut failed = app.guard.failed(now);
+        if let Some(most) = most.filter(|most| *most < failed.len()) {
+            let rank = |(source, record): &Counted| (Reverse(record.count), Reverse(record.last), *source);
+            failed.select_nth_unstable_by_key(most, rank);
+            failed.truncate(most);
+        }
+        failed
+    })
+    .await?;
     Ok(Entries::new(counted, |(source, record)| {
         let failed = Failed {
             count: record.count,

@@ -132,8 +132,9 @@ forms! {
     /// A pattern of domains.
     Pattern = json!({
         "type": "string",
-        "description": "A domain, \"*.suffix\" or a glob of * and ?; not one that matches all.",
-        "pattern": "^[!-~]*[!-)+,\\-/->@-~][!-~]*$",
+        "description": "A domain, \"*.suffix\" or a glob of * and ?, of 253 bytes at most; not one that matches all. Blanks \
+            around it are passed over.",
+        "pattern": r"^\s*[^\s\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f*?.][^\s\u0000-\u001f\u007f-\u009f]*\s*$",
         "maxLength": 253,
         "examples": ["evil.example", "*.evil.example"],
     });

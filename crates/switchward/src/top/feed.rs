@@ -108,7 +108,7 @@ async fn state(client: &Client) -> Result<Update, Failure> {
 }
 
 async fn counted(client: &Client) -> Result<Update, Failure> {
-    let failed = read(client, "/security/failed").await?;
+    let failed = read(client, "/security/failed?limit=1000").await?;
     Ok(Update::Counted(failed, read(client, "/security/wrong-call-states").await?))
 }
 

@@ -93,6 +93,9 @@ async fn failed_and_registrations_are_counted_by_source() {
     daemon.refuse("203.0.113.9", "1000", 2);
     daemon.refuse("203.0.113.9", "1001", 1);
     daemon.refuse("2001:db8::9", "1000", 1);
+    let worst = daemon.get("/security/failed?limit=1").await.ok();
+    assert_eq!((fields(&worst), &worst["203.0.113.9"]["count"]), (vec!["203.0.113.9"], &json!(3)));
+    daemon.get("/security/failed?limit=0").await.error(400);
     let failed = daemon.get("/security/failed").await.ok();
     assert_eq!(fields(&failed), ["2001:db8::/64", "203.0.113.9"]);
     let record = &failed["203.0.113.9"];

@@ -13,6 +13,7 @@ use std::sync::LazyLock;
 mod data;
 mod dial;
 mod expression;
+mod json;
 mod sent;
 mod shapes;
 #[cfg(test)]

@@ -20,6 +20,7 @@ impl Unfolding<'_> {
                 true => self.line(after(arguments, 1)),
                 false => self.line(arguments),
             },
+            "json" => self.json(arguments),
             // Expanded and shown; the expressions are judged by themselves.
             "eval" | "kz_eval" | "first-of" => {}
             // "show status NAME" runs NAME.

@@ -56,5 +56,15 @@ fn everything_that_a_command_would_do_is_told() {
         "$a= | originate user/1@x | $c= | originate user/2@x | &playback x.wav"
             .replace("&playback x.wav", "&playback(x.wav)")
     );
+    let json = |text: &str| deeds(&format!("json {text}")).replacen(&format!("json {text} | "), "", 1);
+    assert_eq!(
+        json(r#"{"command":"fsapi","data":{"cmd":"bgapi","arg":"show calls"}}"#),
+        "bgapi show calls | show calls"
+    );
+    assert_eq!(json(r#"{"COMMAND":"execute","data":{"uuid":"u","app":"Park"}}"#), "sendmsg u | &park()");
+    assert_eq!(
+        json(r#"{"command":"fsapi","data":{"cmd":"eval","arg":"\u0024{system(id)}"}}"#),
+        "eval ${system(id)} | system id"
+    );
     assert_eq!(deeds("eval ${hostname} ${status()}"), "eval ${hostname} ${status()} | ${hostname} | status");
 }

@@ -19,7 +19,7 @@ mod read;
 /// Which files, and how they are read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileSettings {
-    /// The directory, as `/etc/freeswitch/directory`: its `*.xml` are read.
+    /// The directory, as `/etc/freeswitch/directory`: its `*.xml` are read. Or one file of it, whose includes must lie beside it or below.
     pub path: PathBuf,
     /// A file whose `set` variables count, as `/etc/freeswitch/vars.xml`.
     pub variables_from: Option<PathBuf>,

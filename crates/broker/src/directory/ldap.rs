@@ -33,8 +33,9 @@ pub struct LdapSettings {
     pub authorities: Option<PathBuf>,
     /// How a user's DN is found.
     pub look: Look,
-    /// The attribute with the name that rules are written for. Default `uid`; Active Directory has `sAMAccountName`.
-    pub name_attribute: String,
+    /// The attribute with the name that rules are written for. Without it, the one that the template or filter compares with the name: `uid`
+    /// in `(uid={user})`.
+    pub name_attribute: Option<String>,
     /// An attribute with the account at the switch, as `user@domain`.
     pub account_attribute: Option<String>,
     /// The only domain that a claim may name; its users are also asked for without one.
@@ -70,7 +71,7 @@ impl LdapSettings {
             allow_plain: false,
             authorities: None,
             look,
-            name_attribute: "uid".into(),
+            name_attribute: None,
             account_attribute: None,
             domain: None,
             disabled: None,
@@ -89,6 +90,7 @@ struct Inner {
     settings: LdapSettings,
     /// Of the DN or the filter.
     template: Template,
+    name_attribute: String,
     connecting: LdapConnSettings,
     /// That the server could not be reached, and when: it is not tried again at once.
     unreachable: Mutex<Option<(Instant, Trouble)>>,
@@ -116,8 +118,18 @@ impl Ldap {
             template::check_filter(filter)?;
         }
         let connecting = server::connecting(&settings)?;
-        let inner =
-            Inner { name: name.into(), settings, template, connecting, unreachable: Mutex::default() };
+        let name_attribute = settings.name_attribute.clone().or_else(|| template.attribute());
+        let name_attribute = name_attribute.ok_or_else(|| {
+            Trouble::new("which attribute has the name? Write the template or filter with uid={user}, or set name_attribute")
+        })?;
+        let inner = Inner {
+            name: name.into(),
+            settings,
+            template,
+            name_attribute,
+            connecting,
+            unreachable: Mutex::default(),
+        };
         Ok(Ldap { inner: Arc::new(inner) })
     }
 }
@@ -284,12 +296,11 @@ impl Inner {
         scope: Scope,
         filter: &str,
     ) -> Result<Vec<Entry>, Trouble> {
-        let attributes: Vec<&str> =
-            [Some(&self.settings.name_attribute), self.settings.account_attribute.as_ref()]
-                .into_iter()
-                .flatten()
-                .map(String::as_str)
-                .collect();
+        let attributes: Vec<&str> = [Some(&self.name_attribute), self.settings.account_attribute.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         let options = ldap3::SearchOptions::new().sizelimit(2);
         let found =
             ldap.with_search_options(options).search(base, scope, filter, attributes).await.map_err(lost)?;
@@ -308,7 +319,7 @@ impl Inner {
 
     /// Who it is by what the entry says, not by how the claim was spelled: servers compare names without case, and more.
     fn identity(&self, entry: &Entry, claim: &Claim, domain: Option<&str>) -> Result<Identity, Trouble> {
-        let attribute = &self.settings.name_attribute;
+        let attribute = &self.name_attribute;
         let Some(name) = entry.value(attribute, &claim.user) else {
             return Err(Trouble::new(format_args!(
                 "an entry at the LDAP server has no {attribute} that may be read"

@@ -90,6 +90,17 @@ async fn the_sample_configuration_is_read_with_its_includes_and_variables() {
 }
 
 #[tokio::test]
+async fn one_file_may_be_named_with_what_it_includes() {
+    let folder = sample();
+    write(folder.path(), "directory/unread.xml", "<not well-formed");
+    let path = folder.path().join("directory/default.xml");
+    let files = XmlFiles::new("files", FileSettings { path, ..sample_settings(folder.path()) });
+    assert!(is_right(check(&files, "1000", "from vars").await));
+    write(folder.path(), "directory/default/1001.xml", &user("1001", "y"));
+    assert!(is_right(check(&files, "1001", "y").await));
+}
+
+#[tokio::test]
 async fn a_variable_that_is_not_known_is_told_and_makes_no_password() {
     let folder = sample();
     let files =

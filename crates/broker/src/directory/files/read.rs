@@ -89,12 +89,15 @@ impl<'a> Reading<'a> {
     fn read(&mut self) -> Result<(), String> {
         let path = &self.settings.path;
         self.stamps.take(path);
-        self.root = fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let real = fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let is_file = real.is_file();
+        self.root = if is_file { real.parent().unwrap_or(&real).to_owned() } else { real.clone() };
         if let Some(file) = &self.settings.variables_from {
             self.file(file, &mut Place::Variables, 0)?;
         }
         let mut domains = Vec::new();
-        for file in self.matching(&self.root.clone(), "*.xml")? {
+        let files = if is_file { vec![real] } else { self.matching(&real, "*.xml")? };
+        for file in files {
             self.file(&file, &mut Place::Top(&mut domains), 0)?;
         }
         self.domains = domains;

@@ -38,6 +38,16 @@ impl Template {
         Ok(template)
     }
 
+    /// The attribute that the name, or else the login, is compared with.
+    pub(super) fn attribute(&self) -> Option<String> {
+        let of = |place: &str| {
+            let (before, _) = self.text.split_once(&format!("={place}"))?;
+            let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '-').map_or(0, |at| at + 1);
+            (start < before.len()).then(|| before[start..].to_owned())
+        };
+        of("{user}").or_else(|| of("{login}"))
+    }
+
     /// Whether the domain makes a difference.
     pub(super) fn names_domain(&self) -> bool {
         self.needs_domain() || self.text.contains("{login}")
@@ -101,6 +111,20 @@ mod tests {
         assert!(check_filter(&filled).is_ok());
         assert_eq!(filter.fill("a", None), "(&(objectClass=person)(|(uid=a)(mail=a)))");
         assert!(!dn.fill("a\0", None).contains('\0') && !filter.fill("a\0", None).contains('\0'));
+    }
+
+    #[test]
+    fn the_names_attribute_is_the_one_that_it_is_compared_with() {
+        for (text, attribute) in [
+            ("(&(objectClass=person)(uid={user}))", Some("uid")),
+            ("(|(mail={login})(sAMAccountName={user}))", Some("sAMAccountName")),
+            ("(mail={login})", Some("mail")),
+            ("(uid=x-{user})", None),
+            ("(uid>={user})", None),
+        ] {
+            assert_eq!(Template::of_filter(text).unwrap().attribute().as_deref(), attribute, "{text}");
+        }
+        assert_eq!(Template::of_dn("cn={user},dc=example").unwrap().attribute().as_deref(), Some("cn"));
     }
 
     #[test]

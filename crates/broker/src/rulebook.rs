@@ -1,7 +1,8 @@
 //! Who may what: the roles and users of a configuration, compiled once, asked for each caller.
 //!
-//! Roles add up. A role that is bound to networks or hours counts only for whoever comes from there at that time; the same bounds on a
-//! user hold for everything that the user does. Where nobody wrote anything, nothing is allowed.
+//! Roles add up. A role that is bound to networks or hours counts, with all that it extends, only for whoever comes from there at that
+//! time; the same bounds on a user hold for everything that the user does. What a role or user in shadow would bring, extended roles
+//! included, is only tried. Where nobody wrote anything, nothing is allowed.
 
 use crate::events::{EventRules, Rows};
 use crate::grant::{Grant, LogLevel, Terms};
@@ -205,41 +206,36 @@ impl Rulebook {
     /// When that is nothing at all.
     pub fn grant(&self, who: &Identity, source: Option<IpAddr>, now: Moment) -> Result<Arc<Grant>, Shut> {
         let mut made = Made { users: Vec::new(), roles: Vec::new(), shadow: Vec::new() };
+        // With whether they are only tried.
+        let mut given: Vec<(String, bool)> = Vec::new();
         for (at, (user, compiled)) in
             self.users.iter().enumerate().filter(|(_, (user, _))| fits(&user.name, &who.name))
         {
-            if !compiled.is_from(source) {
-                return Err(Shut::Network(who.to_string()));
+            let is_from = compiled.is_from(source);
+            let in_force = is_from && compiled.is_time(now);
+            if compiled.shadow && !in_force {
+                continue;
             }
-            if !compiled.is_time(now) {
-                return Err(Shut::Hours(who.to_string()));
+            if !in_force {
+                return Err(if is_from {
+                    Shut::Hours(who.to_string())
+                } else {
+                    Shut::Network(who.to_string())
+                });
             }
             made.users.push(at);
-            made.roles.extend(user.roles.iter().cloned());
+            given.extend(user.roles.iter().map(|role| (role.clone(), compiled.shadow)));
         }
-        made.roles.extend(who.roles.iter().cloned());
-        if made.users.is_empty() && made.roles.is_empty() {
+        given.extend(who.roles.iter().map(|role| (role.clone(), false)));
+        if made.users.is_empty() && given.is_empty() {
             return Err(Shut::Unknown(who.to_string()));
         }
-        let given = std::mem::take(&mut made.roles);
-        let mut away = None;
-        for name in self.with_extended(given) {
-            let Some(role) = self.roles.get(&name) else { continue };
-            if !role.is_from(source) {
-                away = Some(Shut::Network(who.to_string()));
-            } else if !role.is_time(now) {
-                away = Some(Shut::Hours(who.to_string()));
-            } else if role.shadow {
-                made.shadow.push(name);
-            } else {
-                made.roles.push(name);
-            }
-        }
-        match away {
-            Some(shut) if made.roles.is_empty() && made.shadow.is_empty() && made.users.is_empty() => {
-                return Err(shut);
-            }
-            _ => {}
+        if let Some(away) = self.in_force(given, who, source, now, &mut made)
+            && made.roles.is_empty()
+            && made.shadow.is_empty()
+            && made.users.is_empty()
+        {
+            return Err(away);
         }
         let mut grants = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(grant) = grants.get(&made) {
@@ -269,10 +265,10 @@ impl Rulebook {
         for (_, user) in made.users.iter().filter_map(|at| self.users.get(*at)) {
             if user.shadow {
                 tried.extend(&user.policy);
-            } else {
-                grant.policy.extend(&user.policy);
-                grant.events.extend(&user.events);
+                continue;
             }
+            grant.policy.extend(&user.policy);
+            grant.events.extend(&user.events);
             own.widen(&user.terms);
         }
         for role in made.shadow.iter().filter_map(|name| self.roles.get(name)) {
@@ -289,20 +285,39 @@ impl Rulebook {
         grant
     }
 
-    /// The roles and those that they extend, each once.
-    fn with_extended(&self, mut names: Vec<String>) -> Vec<String> {
+    /// Sorts the roles that count now into those in force and those that are only tried, each once, with those that they extend: what a
+    /// role extends counts no further than the role itself. Gives why one does not count.
+    fn in_force(
+        &self,
+        mut given: Vec<(String, bool)>,
+        who: &Identity,
+        source: Option<IpAddr>,
+        now: Moment,
+        made: &mut Made,
+    ) -> Option<Shut> {
+        let mut away = None;
         let mut at = 0;
-        while let Some(name) = names.get(at).cloned() {
-            if names[..at].contains(&name) {
-                names.remove(at);
+        while let Some((name, is_tried)) = given.get(at).cloned() {
+            at += 1;
+            let Some(role) = self.roles.get(&name) else { continue };
+            if !role.is_from(source) {
+                away = Some(Shut::Network(who.to_string()));
                 continue;
             }
-            if let Some(role) = self.roles.get(&name) {
-                names.extend(role.extends.iter().cloned());
+            if !role.is_time(now) {
+                away = Some(Shut::Hours(who.to_string()));
+                continue;
             }
-            at += 1;
+            let is_tried = is_tried || role.shadow;
+            let list = if is_tried { &mut made.shadow } else { &mut made.roles };
+            if list.contains(&name) {
+                continue;
+            }
+            list.push(name);
+            given.extend(role.extends.iter().map(|extended| (extended.clone(), is_tried)));
         }
-        names
+        made.shadow.retain(|name| !made.roles.contains(name));
+        away
     }
 
     fn check_roles(&self, of: &str, key: &'static str, names: &[String], wrong: &mut Vec<BadRules>) {

@@ -115,6 +115,61 @@ fn a_shadow_decides_nothing_but_tells() {
 }
 
 #[test]
+fn what_a_role_extends_counts_no_further_than_the_role() {
+    let night = Rules { hours: texts(&["22:00-06:00"]), ..rules(&[], &[]) };
+    let office = Rules { networks: vec!["192.0.2.0/24".parse().unwrap()], ..rules(&[], &[]) };
+    let tried = Rules { shadow: true, ..rules(&[], &[]) };
+    let book = Rulebook::new(
+        &[
+            role("night", &["operator"], night),
+            role("office", &["operator"], office),
+            role("tried", &["middle"], tried),
+            role("middle", &["admin"], rules(&[], &[])),
+        ],
+        &[
+            user("token:night", &["night", "monitor"], rules(&[], &[])),
+            user("token:office", &["office", "monitor"], rules(&[], &[])),
+            user("token:tried", &["tried", "monitor"], rules(&[], &[])),
+            user("token:both", &["tried", "admin"], rules(&[], &[])),
+        ],
+        Terms::default(),
+    )
+    .unwrap();
+    let (noon, midnight) = (MONDAY_NOON, Moment { day: 0, minute: 0 });
+    let (near, away) = (Some("192.0.2.9"), Some("198.51.100.1"));
+    let decide = |name, source, now, command| decide(&book, name, source, now, command).unwrap();
+    assert_eq!(decide("token:night", None, midnight, "uuid_kill 1"), (true, false));
+    assert_eq!(decide("token:night", None, noon, "uuid_kill 1"), (false, false));
+    assert_eq!(decide("token:night", None, noon, "status"), (true, false));
+    assert_eq!(decide("token:office", near, noon, "uuid_kill 1"), (true, false));
+    assert_eq!(decide("token:office", away, noon, "uuid_kill 1"), (false, false));
+    assert_eq!(decide("token:tried", None, noon, "system id"), (false, true));
+    assert_eq!(decide("token:both", None, noon, "system id"), (true, false));
+}
+
+#[test]
+fn a_user_in_shadow_brings_neither_roles_nor_terms_nor_bounds() {
+    let tried = Rules {
+        shadow: true,
+        timeout: Some(Duration::from_secs(99)),
+        networks: vec!["192.0.2.0/24".parse().unwrap()],
+        ..rules(&[], &[])
+    };
+    let book = Rulebook::new(
+        &[],
+        &[user("token:a", &["monitor"], rules(&[], &[])), user("token:a", &["admin"], tried)],
+        Terms::default(),
+    )
+    .unwrap();
+    assert_eq!(decide(&book, "token:a", Some("192.0.2.9"), MONDAY_NOON, "system id"), Ok((false, true)));
+    let away = Some("198.51.100.1");
+    assert_eq!(decide(&book, "token:a", away, MONDAY_NOON, "system id"), Ok((false, false)));
+    assert_eq!(decide(&book, "token:a", away, MONDAY_NOON, "status"), Ok((true, false)));
+    let grant = book.grant(&token("token:a"), Some("192.0.2.9".parse().unwrap()), MONDAY_NOON).unwrap();
+    assert_eq!(grant.terms.timeout, Terms::default().timeout);
+}
+
+#[test]
 fn the_terms_of_a_user_count_before_those_of_the_roles() {
     let seconds = Duration::from_secs;
     let roles = [

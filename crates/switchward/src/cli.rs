@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 mod access;
 mod help;
+mod policy;
 mod replay;
 mod serve;
 mod token;
@@ -79,6 +80,14 @@ enum Command {
             switchward user disable alice\n  switchward user enable alice\n  switchward user remove alice"
     )]
     User(user::Command),
+    /// Say what the rules of the broker mean.
+    #[command(
+        subcommand,
+        after_long_help = "Examples:\n  switchward policy explain alice 'uuid_kill 1c8ec3de-3b68-4c1f-b2a9-0c5cd6d1a1c4'\n  \
+            switchward policy explain token:crm 'originate user/1000@pbx.example &park' --from 192.0.2.7 --at 'Sat 22:00'\n  \
+            switchward policy explain - 'system id'\n  switchward policy roles\n  switchward policy list --class dangerous"
+    )]
+    Policy(policy::Command),
     /// Print the version.
     #[command(after_long_help = "Example:\n  switchward version")]
     Version,
@@ -148,6 +157,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         }
         Command::Token(token) => with_config(path, out, |config, out| token.run(config, out)),
         Command::User(user) => with_config(path, out, |config, out| user.run(config, out)),
+        Command::Policy(policy) => with_config(path, out, |config, out| policy.run(config, out)),
         Command::Version => {
             writeln!(out, "switchward {}", env!("CARGO_PKG_VERSION"))?;
             Ok(ExitCode::SUCCESS)

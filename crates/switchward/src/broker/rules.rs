@@ -2,6 +2,7 @@
 //!
 //! Start with [`rulebook`] and [`nobody`]. A configuration that was read has passed both; they are made anew at each reload.
 
+use crate::access;
 use crate::config::broker::{self as model, Broker};
 use crate::config::{Config, pattern_span};
 use ::broker::catalogue::Catalogue;
@@ -33,6 +34,15 @@ pub fn nobody(config: &Config) -> Grant {
         let _ = policy.add(ENTRIES, [entry.as_str()], []);
     }
     Grant { policy, terms: terms(&config.broker), ..Grant::default() }
+}
+
+/// The broker's roles of whoever has this role of the API.
+pub fn roles_of(config: &Config, role: access::Role) -> &[String] {
+    match role {
+        access::Role::Viewer => &config.broker.viewer_roles,
+        access::Role::Operator => &config.broker.operator_roles,
+        access::Role::Admin => &config.broker.admin_roles,
+    }
 }
 
 /// Why an entry of `security.esl_allowed_commands` lets nothing through; `None` when it does.

@@ -116,7 +116,9 @@ impl Shape {
                 "\"console\", \"alert\", \"crit\", \"err\", \"warning\", \"notice\", \"info\", \"debug\", or an \
                  empty text"
             }
-            Self::Variable => "a name of 1 to 100 letters, digits, \"_\", \"-\", \".\" or \"*\"",
+            Self::Variable => {
+                "a name of 1 to 100 letters, digits, \"_\", \"-\" or \".\", with \"*\" at its ends alone"
+            }
             Self::LdapUrl => "an ldaps:// or ldap:// address, or an empty text",
         }
     }
@@ -160,11 +162,10 @@ impl Shape {
             Self::PatternSpan => pattern_span(text).is_some(),
             Self::SwitchLevel => text.is_empty() || text.parse::<broker::LogLevel>().is_ok(),
             Self::Variable => {
-                let known =
-                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'*');
-                (1..=100).contains(&text.len())
-                    && text.bytes().all(known)
-                    && text.bytes().any(|byte| byte != b'*')
+                let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+                let front = text.strip_prefix('*').unwrap_or(text);
+                let bare = front.strip_suffix('*').unwrap_or(front);
+                (1..=100).contains(&bare.len()) && bare.bytes().all(known)
             }
             Self::LdapUrl => {
                 let rest = text.strip_prefix("ldaps://").or_else(|| text.strip_prefix("ldap://"));

@@ -62,7 +62,7 @@ pub(super) const BROKER: Section = Section {
             "broker.redact",
             "",
             Field::Texts(Shape::Variable, |c| &mut c.broker.redact),
-            "Further variables and headers whose values are taken out of answers and events; `*` stands for anything.",
+            "Further variables and headers whose values are taken out of answers and events; `*` at an end stands for anything.",
         )
         .sample(&["api_key", "customer_*"]),
         Setting::new(
@@ -483,8 +483,8 @@ pub(super) static ROLES: Entries<Role> = Entries {
 
 pub(super) static USERS: Entries<User> = Entries {
     name: "broker.user",
-    intro: "What users may do; all entries that fit a user add up. Without one, a user of the API has the roles of \
-            broker.viewer_roles, operator_roles or admin_roles, and anybody else has none.",
+    intro: "What users may do. All entries that fit a user add up, together with the roles that come with a credential of \
+            the API (broker.viewer_roles and its neighbours).",
     keys: &USER,
     all: |config| &mut config.broker.users,
     label: |user| &user.name,

@@ -259,6 +259,11 @@ fn a_mistake_in_a_rule_is_named_with_line_key_and_mend() {
              \"ldap\"; mend or remove this element",
         ),
         (
+            "broker.redact = ['*_pin', 'card*number']",
+            "switchward.toml:1:27: broker.redact[1]: found \"card*number\", expected a name of 1 to 100 letters, digits, \
+             \"_\", \"-\" or \".\", with \"*\" at its ends alone; mend or remove this element",
+        ),
+        (
             "broker.directories = ['users', 'xml']",
             "switchward.toml:1:32: broker.directories[1]: found \"xml\" without broker.xml.path, expected both; set \
              broker.xml.path: name the file or directory",

@@ -122,12 +122,23 @@ impl Listener {
             return;
         }
         let (verb, argument) = command.split_once(' ').unwrap_or((command, ""));
-        let mut writer = begin(ear.format, "BACKGROUND_JOB", None);
-        writer.header("Job-UUID", name.as_bytes()).header("Job-Command", verb.as_bytes());
-        if !argument.is_empty() {
-            writer.header("Job-Command-Arg", argument.as_bytes());
+        let written = |format| {
+            let mut writer = begin(format, "BACKGROUND_JOB", None);
+            writer.header("Job-UUID", name.as_bytes()).header("Job-Command", verb.as_bytes());
+            if !argument.is_empty() {
+                writer.header("Job-Command-Arg", argument.as_bytes());
+            }
+            frame(writer, Some(text))
+        };
+        if !ear.filters.pass_all() {
+            let plain = written(Format::Plain);
+            let body = memchr::memmem::find(&plain, b"\n\n").map_or(&plain[..0], |at| &plain[at + 2..]);
+            if !EventView::parse(Format::Plain, body).is_ok_and(|event| ear.filters.pass(&event)) {
+                return;
+            }
         }
-        self.push(&mut ear, frame(writer, Some(text)));
+        let frame = written(ear.format);
+        self.push(&mut ear, frame);
     }
 
     /// How many events this client missed by not reading.

@@ -6,9 +6,11 @@
 use super::listener::{Bounds, Listener};
 use super::order::{Order, Words};
 use super::{Admission, Client, Credential, Door, Entered, Stranger};
+use crate::announcement::Announcement;
 use crate::clock;
 use crate::desk::{Order as Wanted, Visit};
 use crate::directory::Claim;
+use crate::message::Message;
 use crate::upstream::{Following, JobId, Wants};
 use crate::{Grant, LogLevel};
 use esl::reply;
@@ -188,8 +190,8 @@ impl<'a> Talk<'a> {
                 self.follow().await;
                 answer(session, if was { reply::NO_LOG } else { "-ERR not loging" });
             }
-            // Nothing allows them yet.
-            Order::SendMsg(_) | Order::SendEvent(_) => answer(session, reply::PERMISSION_DENIED),
+            Order::SendMsg(uuid) => answer(session, &self.message(uuid, request).await),
+            Order::SendEvent(name) => answer(session, &self.announce(name, request).await),
             Order::Linger(_) => answer(session, "-ERR not controlling a session"),
             Order::DivertEvents => answer(session, "-ERR not controlling a session."),
             Order::Malformed(why) => answer(session, why),
@@ -328,6 +330,30 @@ impl<'a> Talk<'a> {
         self.listener.log_up_to(Some(level.number()));
         self.follow().await;
         answer(session, &format!("+OK log level {text} [{}]", level.number()));
+    }
+
+    /// `sendmsg`: to the channel that it names, or to that of `myevents`.
+    async fn message(&self, uuid: Option<&str>, request: &Request) -> String {
+        let mut message = match Message::new(uuid.map(str::as_bytes), request.headers(), request.body()) {
+            Ok(message) => message,
+            Err(bad) => return format!("-ERR {bad}"),
+        };
+        if let Some(channel) = &self.channel {
+            message = message.bound_to(channel);
+        }
+        let switch = self.door.settings.switch.as_deref();
+        let told = self.door.desk.message(&self.visit, &message, switch).await;
+        told.unwrap_or_else(|refused| refused.as_reply())
+    }
+
+    async fn announce(&self, name: &str, request: &Request) -> String {
+        let event = match Announcement::new(name.as_bytes(), request.headers(), request.body()) {
+            Ok(event) => event,
+            Err(bad) => return format!("-ERR {bad}"),
+        };
+        let switch = self.door.settings.switch.as_deref();
+        let told = self.door.desk.announce(&self.visit, &event, switch).await;
+        told.unwrap_or_else(|refused| refused.as_reply())
     }
 
     /// Follows what is listened to. Whoever has the reply relies on it that events come from now on; with the switch away they come when it is

@@ -145,3 +145,66 @@ async fn the_switch_away_is_told_and_back_again_it_works() {
     };
     assert!(told.text.starts_with("-ERR "), "{told:?}");
 }
+
+#[tokio::test]
+async fn filters_count_for_the_ends_of_jobs_too() {
+    let site = Site::open().await;
+    let mut client = site.client("monitor").await;
+    client.ask("event json BACKGROUND_JOB HEARTBEAT").await;
+    client.ask("filter Job-UUID two").await;
+    client.ask("filter Event-Name HEARTBEAT").await;
+    client.ask("filter delete Event-Name").await;
+    for job in ["one", "two"] {
+        let told = client.ask(&format!("bgapi status\nJob-UUID: {job}")).await;
+        assert_eq!(told.text, format!("+OK Job-UUID: {job}"));
+    }
+    let told = client.event().await.body;
+    assert!(told.contains(r#""Job-UUID":"two""#), "{told}");
+}
+
+#[tokio::test]
+async fn messages_and_events_are_judged_and_written_anew() {
+    let site = Site::open().await;
+    let mut monitor = site.client("monitor").await;
+    let mut admin = site.client("admin").await;
+    let uuid = "11111111-2222-4333-8444-555555555555";
+    let hangup = format!("sendmsg {uuid}\ncall-command: hangup\nhangup-cause: NORMAL_CLEARING\nX-Other: y");
+    let run =
+        format!("sendmsg {uuid}\ncall-command: execute\nexecute-app-name: playback\nexecute-app-arg: a.wav");
+    let event = "sendevent CUSTOM\nEvent-Subclass: lab::one\nA: b";
+    for order in [&hangup, &run, event] {
+        assert_eq!(monitor.ask(order).await.text, "-ERR permission denied", "{order}");
+    }
+    // The switch knows no such channel, and says so itself.
+    let gone = format!("-ERR invalid session id [{uuid}]");
+    assert_eq!(admin.ask(&hangup).await.text, gone);
+    // After myevents a message needs no channel.
+    admin.ask(&format!("myevents {uuid}")).await;
+    assert_eq!(admin.ask("sendmsg\ncall-command: hangup").await.text, gone);
+    assert!(admin.ask("sendmsg\ncall-command: Hangup").await.text.starts_with("-ERR call-command must be"));
+    let sent: Vec<_> =
+        site.switch.commands_received().into_iter().filter(|one| one.line().starts_with("send")).collect();
+    assert_eq!(
+        sent.iter().map(simswitch::Received::line).collect::<Vec<_>>(),
+        [format!("sendmsg {uuid}"), format!("sendmsg {uuid}")]
+    );
+    assert_eq!(sent[0].request.header("hangup-cause"), Some(&b"NORMAL_CLEARING"[..]));
+    assert_eq!(sent[0].request.header("X-Other"), None);
+}
+
+#[tokio::test]
+async fn an_event_that_may_be_sent_reaches_the_switch() {
+    let site = Site::open().await;
+    let mut client = site.client("teller").await;
+    let told = client.ask("sendevent custom\nEvent-Subclass: lab::one\nA: b\nContent-Length: 2\n\nhi").await;
+    assert!(told.text.starts_with("+OK "), "{told:?}");
+    assert_eq!(
+        client.ask("sendevent CUSTOM\nEvent-Subclass: sofia::register").await.text,
+        "-ERR permission denied"
+    );
+    assert_eq!(client.ask("sendevent SEND_MESSAGE\ndest_proto: api").await.text, "-ERR permission denied");
+    let sent: Vec<_> =
+        site.switch.commands_received().into_iter().filter(|one| one.line().starts_with("send")).collect();
+    assert_eq!(sent.len(), 1);
+    assert_eq!((sent[0].line().as_str(), sent[0].request.body()), ("sendevent CUSTOM", &b"hi"[..]));
+}

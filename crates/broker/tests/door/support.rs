@@ -105,6 +105,7 @@ fn users() -> Vec<User> {
     vec![
         user("monitor", &["monitor"], Written::default()),
         user("admin", &["admin"], echo),
+        user("teller", &[], Written { allow: texts(&["!CUSTOM lab::*"]), ..Written::default() }),
         user("operator", &["operator"], Written::default()),
         user("heart", &[], some),
         user("100*@*", &["agent", "monitor"], Written::default()),

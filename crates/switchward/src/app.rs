@@ -15,6 +15,7 @@ use crate::notify::Notifier;
 use crate::policy;
 use crate::report::Reports;
 use crate::switch::Switch;
+use crate::trail::Trail;
 use arc_swap::ArcSwap;
 use guard::engine::Terms;
 use guard::{Allowed, Ban, Guard, Refusal, Scope, Target, Time};
@@ -45,6 +46,8 @@ pub struct App {
     pub log: crate::logs::Level,
     /// Why bans are not enforced in the kernel, when they are not.
     pub unenforced: Option<String>,
+    /// The audit of commands.
+    pub trail: Arc<Trail>,
     /// Tells others what happens.
     pub notifier: Arc<Notifier>,
     /// Reports bans to a central repository.

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 mod alarms;
-mod audit;
+pub(crate) mod audit;
 mod cache;
 mod client;
 mod events;

@@ -5,6 +5,7 @@
 //! configuration, 69 for a service that is not there, 77 for a missing privilege.
 
 use crate::ask::Ask;
+use crate::ask::audit::{Audit, What};
 use crate::config::{self, Config, Format, LoadError, Loaded, LogFormat, LogLevel};
 use crate::exit;
 use crate::top::Top;
@@ -161,6 +162,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Version => {
             writeln!(out, "switchward {}", env!("CARGO_PKG_VERSION"))?;
             Ok(ExitCode::SUCCESS)
+        }
+        Command::Ask(Ask::Audit(Audit { what: Some(What::Verify(verify)), daemon, .. })) => {
+            with_config(path, out, |config, out| verify.run(config, daemon.json, out))
         }
         Command::Ask(ask) => {
             let url = address(path);

@@ -19,6 +19,7 @@ use crate::policy;
 use crate::report::{Reporting, Reports};
 use crate::store::{Kept, OpenError, Store};
 use crate::switch::Switch;
+use crate::trail;
 use crate::watch::{self, Reader};
 use arc_swap::ArcSwap;
 use guard::Guard;
@@ -69,6 +70,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The audit of commands cannot be sealed as the configuration wants it.
+    #[error("{0}")]
+    Audit(String),
     /// The kernel's sets cannot be made.
     #[error(
         "bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false"
@@ -87,7 +91,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Firewall(_) | StartError::Namespace(_) => exit::NO_PERMISSION,
-            StartError::Access(_) => exit::USAGE,
+            StartError::Access(_) | StartError::Audit(_) => exit::USAGE,
             StartError::Listen { .. }
             | StartError::Profiling { .. }
             | StartError::Socket { .. }
@@ -121,6 +125,7 @@ pub struct Running {
     http: JoinHandle<()>,
     ticker: JoinHandle<()>,
     naming: JoinHandle<()>,
+    trailing: JoinHandle<()>,
     notifying: Notifying,
     reporting: Reporting,
 }
@@ -168,6 +173,8 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         kept_names = std::mem::take(&mut kept.names);
         restore(&guard, kept);
     }
+    // After the store: its lock tells a second daemon what is the matter.
+    let trail = trail::open(&config, mirror.store()).map_err(StartError::Audit)?;
     // After the store: two daemons with one store are told so, not that they have one socket.
     let socket = open_socket(&config)?;
     let (unenforced, namespace) = if options.private_network {
@@ -191,6 +198,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         own,
         log,
         unenforced,
+        trail: Arc::new(trail),
         notifier: Arc::new(Notifier::default()),
         reports: Arc::new(Reports::default()),
         started: clock::now(),
@@ -215,13 +223,26 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     }
     tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
     let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
+    let trailing = tokio::spawn(trail::follow(app.clone(), stopped.clone()));
     let ticker = tokio::spawn(tick(app.clone(), stopped));
     let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
     if !config.security.enabled {
         tracing::warn!("security.enabled is false: nothing is guarded, only the interface is there");
     }
     tracing::info!(%address, switches = app.switches.len(), "ready");
-    Ok(Running { app, address, namespace, readers, stop, http, ticker, naming, notifying, reporting })
+    Ok(Running {
+        app,
+        address,
+        namespace,
+        readers,
+        stop,
+        http,
+        ticker,
+        naming,
+        trailing,
+        notifying,
+        reporting,
+    })
 }
 
 impl Running {
@@ -238,6 +259,8 @@ impl Running {
         }
         _ = self.stop.send(true);
         _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
+        // The last lines of the audit, onto the disk.
+        _ = tokio::time::timeout(Duration::from_secs(1), self.trailing).await;
         self.ticker.abort();
         self.naming.abort();
         let flush = self.app.config.load().firewall.on_exit == OnExit::Flush;

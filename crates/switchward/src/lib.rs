@@ -32,4 +32,5 @@ pub mod store;
 pub mod switch;
 pub mod tls;
 pub mod top;
+pub mod trail;
 pub mod watch;

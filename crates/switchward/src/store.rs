@@ -18,6 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 pub mod audit;
+pub mod commands;
 pub mod history;
 pub mod names;
 mod tables;
@@ -118,11 +119,14 @@ impl Shared {
     }
 }
 
+type Answer = tokio::sync::oneshot::Sender<Result<(), String>>;
+
 enum Job {
     Change(Change, Time),
     Name(Box<names::Change>),
     Audit(Box<Audited>),
-    Settle(tokio::sync::oneshot::Sender<Result<(), String>>),
+    Index(Box<commands::Lines>, Answer),
+    Settle(Answer),
     Whole(Whole),
     Stop(Sender<()>),
 }
@@ -198,6 +202,21 @@ impl Store {
     pub fn audit(&self, entry: Audited) {
         self.shared.recorded();
         _ = self.jobs.send(Job::Audit(Box::new(entry)));
+    }
+
+    /// Adds lines of the broker's audit to their index, and waits until they are on the disk. Whoever asks keeps the lines until then.
+    ///
+    /// # Errors
+    /// What keeps the store from writing.
+    pub async fn index(&self, lines: commands::Lines) -> Result<(), String> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        _ = self.jobs.send(Job::Index(Box::new(lines), done));
+        answer.await.unwrap_or_else(|_| Err("the store has stopped".into()))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens the database once more, to read from: the history, the audit. Blocks; not for the threads of a runtime.
@@ -310,7 +329,7 @@ impl Writer {
         &mut self,
         first: Option<Job>,
         changes: &mut Vec<(Change, Time)>,
-        asked: &mut Vec<tokio::sync::oneshot::Sender<Result<(), String>>>,
+        asked: &mut Vec<Answer>,
         end: &mut Option<Sender<()>>,
     ) {
         let due = Instant::now() + COMMIT_EVERY;
@@ -333,6 +352,8 @@ impl Writer {
                         self.shared.unaudited.fetch_add(1, Relaxed);
                     }
                 }
+                // A commit of its own, so that changes of the ledger never fail because of it.
+                Job::Index(lines, done) => _ = done.send(self.tables.index(&lines)),
                 Job::Settle(done) => asked.push(done),
                 Job::Whole(whole) => self.whole = Some(whole),
                 Job::Stop(done) => {

@@ -77,7 +77,7 @@ fn begins(rows: &[&str], route: &str) -> bool {
 /// Reads that need nothing: whether the daemon is there.
 const OPEN: &[&str] = &["/health"];
 /// Reads of operators alone: who did what, and all at once.
-const READS_OF_OPERATORS: &[&str] = &["/security/audit", "/security/export"];
+const READS_OF_OPERATORS: &[&str] = &["/security/audit", "/security/broker/audit", "/security/export"];
 /// Changes of administrators alone: what reaches beyond the lists.
 const CHANGES_OF_ADMINS: &[&str] = &[
     "/security/esl/command",
@@ -102,6 +102,7 @@ mod tests {
             ("OPTIONS", "/security/blacklist", Some(Role::Viewer)),
             ("GET", "/security/audit", Some(Role::Operator)),
             ("GET", "/security/auditor", Some(Role::Viewer)),
+            ("GET", "/security/broker/audit", Some(Role::Operator)),
             ("GET", "/security/export/bans", Some(Role::Operator)),
             ("POST", "/security/blacklist", Some(Role::Operator)),
             ("DELETE", "/api/v1/ips/{ip}/block", Some(Role::Operator)),

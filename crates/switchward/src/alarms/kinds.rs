@@ -16,7 +16,7 @@ const USUAL: Kind = Kind {
 };
 
 /// All kinds that there are.
-pub const ALL: [&Kind; 13] = [
+pub const ALL: [&Kind; 15] = [
     &SILENCE,
     &DISCONNECTED,
     &RECONNECTS,
@@ -30,6 +30,8 @@ pub const ALL: [&Kind; 13] = [
     &KERNEL_CHANGED,
     &STORE_FAILING,
     &LEDGER_NEARLY_FULL,
+    &AUDIT_FAILING,
+    &AUDIT_DAMAGED,
 ];
 
 /// No event from a switch.
@@ -147,5 +149,23 @@ pub static LEDGER_NEARLY_FULL: Kind = Kind {
     over: "there is room in the ledger again",
     when: "The ledger holds `alarms.ledger_percent` of `firewall.max_elements` or more; a full one takes no more bans of rules.",
     mend: "Raise `firewall.max_elements`, shorten ban times, or ban networks in place of addresses.",
+    ..USUAL
+};
+/// Commands are not written down.
+pub static AUDIT_FAILING: Kind = Kind {
+    name: "audit-failing",
+    severity: Critical,
+    over: "the audit of commands can be written again",
+    when: "The audit of commands cannot be written. Commands are refused, unless `broker.allow_unaudited` lets them pass.",
+    mend: "Free some space, or make the directory writable; the text says what the system said. Nothing must be restarted.",
+    ..USUAL
+};
+/// Somebody changed what was written down.
+pub static AUDIT_DAMAGED: Kind = Kind {
+    name: "audit-damaged",
+    severity: Critical,
+    over: "the audit of commands was whole when it was opened last",
+    when: "When the daemon started, the newest lines of the audit of commands were missing or not as they had been written.",
+    mend: "`switchward audit verify` says where. After a power cut the last second may be missing (`broker.audit_sync`); otherwise somebody changed the files.",
     ..USUAL
 };

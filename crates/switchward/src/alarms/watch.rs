@@ -95,6 +95,7 @@ impl Watch {
         );
         see.ledger();
         see.store();
+        see.audit();
         self.kernel(&see);
     }
 
@@ -273,6 +274,26 @@ impl See<'_> {
             is_full.then(|| {
                 format!("the ledger holds {bans} bans of at most {most}; raise firewall.max_elements")
             }),
+        );
+    }
+
+    fn audit(&self) {
+        let trail = &self.app.trail;
+        let failing = trail.journal.health().failing;
+        self.see(
+            &AUDIT_FAILING,
+            "",
+            failing.map(|reason| {
+                let passes = self.app.config.load().broker.allow_unaudited;
+                let so =
+                    if passes { "commands are carried out without a trace" } else { "commands are refused" };
+                format!("the audit of commands cannot be written, so {so}: {reason}")
+            }),
+        );
+        self.see(
+            &AUDIT_DAMAGED,
+            "",
+            trail.damage().map(|damage| format!("{damage}; see `switchward audit verify`")),
         );
     }
 

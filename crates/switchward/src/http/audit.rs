@@ -1,5 +1,7 @@
 //! The audit: who asked for which change, from where, and what came of it.
 
+pub mod commands;
+
 use super::extract::{Json, Query as Asked};
 use super::history::time;
 use super::lists::page::page_length;
@@ -16,7 +18,7 @@ use utoipa_axum::routes;
 
 /// The routes of this subject.
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(audit))
+    OpenApiRouter::new().routes(routes!(audit)).routes(routes!(commands::commands))
 }
 
 /// What part of the audit is wanted.

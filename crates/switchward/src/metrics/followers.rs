@@ -22,6 +22,7 @@ pub(super) fn families(app: &App) -> Vec<Family> {
         families.extend(kernel(app, stats));
     }
     families.extend(store(app));
+    families.extend(audit(app));
     families
 }
 
@@ -131,5 +132,31 @@ fn store(app: &App) -> Vec<Family> {
             .flag(&[], health.failing.is_some()),
         Family::counter("switchward_store_changes", "Changes committed.").count(&[], health.committed),
         Family::counter("switchward_store_errors", "Commits that failed.").count(&[], health.errors),
+    ]
+}
+
+fn audit(app: &App) -> Vec<Family> {
+    let health = app.trail.journal.health();
+    let (newest, indexed) = app.trail.ends();
+    vec![
+        Family::counter("switchward_audit_entries", "Entries of the audit of commands that were written.")
+            .count(&[], health.entries),
+        Family::counter(
+            "switchward_audit_failures",
+            "Times that the audit of commands could not be written.",
+        )
+        .count(&[], health.failures),
+        Family::gauge("switchward_audit_failing", "Whether the audit of commands cannot be written.")
+            .flag(&[], health.failing.is_some()),
+        Family::gauge(
+            "switchward_audit_unindexed",
+            "Lines of the audit of commands that cannot be searched yet.",
+        )
+        .count(&[], newest.saturating_sub(indexed)),
+        Family::counter(
+            "switchward_audit_unreadable",
+            "Lines of the audit of commands that the index could not read.",
+        )
+        .count(&[], app.trail.unreadable()),
     ]
 }

@@ -120,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn files_of_versions_1_and_2_get_a_place_for_names_and_keep_the_rest() {
-        for version in [1, 2] {
+    fn files_of_older_versions_get_what_is_new_and_keep_the_rest() {
+        for version in [1, 2, 3] {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("old.db");
             let old = Connection::open(&path).unwrap();
@@ -132,9 +132,12 @@ mod tests {
                  INSERT INTO patterns VALUES ('*.evil.example');",
             )
             .unwrap();
-            if version == 2 {
+            if version >= 2 {
                 old.execute_batch(super::super::history::SCHEMA).unwrap();
                 old.execute_batch(super::super::audit::SCHEMA).unwrap();
+            }
+            if version == 3 {
+                old.execute_batch(SCHEMA).unwrap();
             }
             old.pragma_update(None, "user_version", version).unwrap();
             drop(old);
@@ -143,11 +146,10 @@ mod tests {
             store.name(Change::Put(kept("a.example")));
             assert!(store.stop(Duration::from_secs(5)));
             assert_eq!(reopened(&path).names, [kept("a.example")], "{version}");
-            let version: i64 = Connection::open(&path)
-                .unwrap()
-                .pragma_query_value(None, "user_version", |row| row.get(0))
-                .unwrap();
-            assert_eq!(version, 3);
+            let connection = Connection::open(&path).unwrap();
+            let now: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            assert_eq!(now, 4);
+            assert_eq!(super::super::commands::end(&connection).unwrap(), None, "{version}");
         }
     }
 

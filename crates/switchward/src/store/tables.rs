@@ -1,5 +1,6 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
+use super::commands::{self, Lines};
 use super::{Audited, Ending, Kept, OpenError, audit, history, names};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
@@ -10,9 +11,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, kept in SQLite's `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
-/// Version 1: what mirrors the ledger. Version 2 added the history and the audit, version 3 the names of the allow-list.
+/// Version 1: what mirrors the ledger. Version 2 added the history and the audit, version 3 the names of the allow-list,
+/// version 4 the index of the broker's audit.
 const MIRROR: &str = "
     CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
@@ -64,9 +66,10 @@ impl Tables {
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let missing: &[&str] = match version {
             VERSION => &[],
-            2 => &[names::SCHEMA],
-            1 => &[history::SCHEMA, audit::SCHEMA, names::SCHEMA],
-            0 => &[MIRROR, history::SCHEMA, audit::SCHEMA, names::SCHEMA],
+            3 => &[commands::SCHEMA],
+            2 => &[names::SCHEMA, commands::SCHEMA],
+            1 => &[history::SCHEMA, audit::SCHEMA, names::SCHEMA, commands::SCHEMA],
+            0 => &[MIRROR, history::SCHEMA, audit::SCHEMA, names::SCHEMA, commands::SCHEMA],
             newer => return Err(newer_version(newer)),
         };
         if !missing.is_empty() {
@@ -104,6 +107,11 @@ impl Tables {
             named.iter().try_for_each(|change| names::apply(transaction, change))?;
             audited.iter().try_for_each(|entry| audit::insert(transaction, entry))
         })
+    }
+
+    /// Adds lines of the broker's audit to their index, in one commit.
+    pub(super) fn index(&mut self, lines: &Lines) -> Result<(), String> {
+        self.commit(|transaction| commands::insert(transaction, lines))
     }
 
     /// Replaces the mirror of the ledger in one commit, and brings the history in line with it.

@@ -13,6 +13,7 @@ mod access;
 mod adopt;
 mod alarms;
 mod cli_asks;
+mod cli_audit;
 mod cli_files;
 mod cli_help;
 mod crash;

@@ -14,6 +14,7 @@ mod ask_watching;
 mod bans;
 mod cached;
 mod command;
+mod commands_audit;
 mod connections;
 mod docs;
 mod fields;

@@ -22,7 +22,7 @@ use switchward::switch::Switch;
 use switchward::{clock, policy};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// What stands behind the ledger.
@@ -43,6 +43,8 @@ pub(crate) struct Daemon {
     pub(crate) stop: Option<oneshot::Sender<()>>,
     pub(crate) served: JoinHandle<anyhow::Result<()>>,
     _store: TempDir,
+    /// Dropping it ends what keeps the audit of commands going.
+    _trail: watch::Sender<bool>,
 }
 
 impl Daemon {
@@ -70,7 +72,9 @@ impl Daemon {
         let (stop, stopped) = oneshot::channel();
         let until = async { _ = stopped.await };
         let served = tokio::spawn(switchward::http::serve(app.clone(), listener, until));
-        Daemon { app, address, stop: Some(stop), served, _store: store }
+        let (trail, ended) = watch::channel(false);
+        tokio::spawn(switchward::trail::follow(app.clone(), ended));
+        Daemon { app, address, stop: Some(stop), served, _store: store, _trail: trail }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -151,6 +155,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
     let policy = policy::policy(&config, &[]);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), [1, 2, 3, 4], mirror.journal()));
     let (opened, _) = Store::open(&store.join("test.db")).unwrap();
+    let trail = switchward::trail::open(&config, Some(&opened)).unwrap();
     mirror.follow_with_store(opened);
     if kernel != Kernel::None {
         mirror.follow_with_firewall(writer(&config, kernel));
@@ -169,6 +174,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         config_path: None,
         own: Vec::new(),
         log: Level::detached(LogLevel::Info),
+        trail: Arc::new(trail),
         unenforced: (kernel == Kernel::None).then(|| "no firewall in this test".to_owned()),
         notifier: Arc::default(),
         reports: Arc::default(),

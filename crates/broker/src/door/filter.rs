@@ -47,6 +47,12 @@ impl Filters {
         let wanted = text.trim_start_matches(['+', '-', ' ']);
         let excludes = text[..text.len() - wanted.len()].contains('-');
         let is = match wanted.strip_prefix('/') {
+            Some(_)
+                if self.0.iter().filter(|filter| matches!(filter.is, Is::Like(_))).count()
+                    >= MOST_PATTERNS =>
+            {
+                return Err(BadFilter::TooMany);
+            }
             Some(rest) => {
                 let pattern = rest.strip_suffix('/').unwrap_or(rest);
                 let built = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
@@ -95,9 +101,8 @@ impl Filter {
         let value = value.decoded();
         match &self.is {
             Is::Text(text) => value.eq_ignore_ascii_case(text.as_bytes()),
-            // Only so much of a value is looked at: this runs where all events pass.
             Is::Like(pattern) => {
-                pattern.is_match(&String::from_utf8_lossy(&value[..value.len().min(LONGEST_LOOKED_AT)]))
+                value.len() <= LONGEST_LOOKED_AT && pattern.is_match(&String::from_utf8_lossy(&value))
             }
         }
     }
@@ -107,8 +112,12 @@ impl Filter {
 const MOST: usize = 32;
 /// Header and value together.
 const LONGEST: usize = 512;
-const LARGEST_PATTERN: usize = 32 * 1024;
-const LONGEST_LOOKED_AT: usize = 1024;
+/// Of these with a pattern. They run where all events pass, so that all clients together must cost little: the next two bound one.
+const MOST_PATTERNS: usize = 4;
+/// Bytes of a compiled pattern.
+const LARGEST_PATTERN: usize = 4 * 1024;
+/// A longer value is like no pattern.
+const LONGEST_LOOKED_AT: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -153,7 +162,9 @@ mod tests {
         assert_eq!(filters.add("A", &"x".repeat(600)), Err(BadFilter::TooLong));
         assert_eq!(filters.add("A", "/(/"), Err(BadFilter::Pattern));
         assert_eq!(filters.add("A", "/((a{500}){500}){500}/"), Err(BadFilter::Pattern));
-        (0..MOST).for_each(|_| filters.add("A", "x").unwrap());
+        (0..MOST_PATTERNS).for_each(|_| filters.add("A", "/^[0-9a-f-]{36}$/").unwrap());
+        assert_eq!(filters.add("A", "/x/"), Err(BadFilter::TooMany));
+        (MOST_PATTERNS..MOST).for_each(|_| filters.add("A", "x").unwrap());
         assert_eq!(filters.add("A", "x"), Err(BadFilter::TooMany));
     }
 }

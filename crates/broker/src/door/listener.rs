@@ -8,8 +8,8 @@ use super::filter::{BadFilter, Filters};
 use crate::clock;
 use crate::desk::View;
 use crate::upstream::{Happening, JobId, Link, LogLine, Sink, Wants};
-use esl::server::{Outbox, Pushed};
-use esl::{EventView, EventWriter, Format};
+use esl::server::{Outbox, Pending, Pushed};
+use esl::{EventView, EventWriter, Format, reply};
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -53,6 +53,9 @@ struct Ear {
     missing: Option<u64>,
     /// The connection to the switch was lost since the last event.
     gap: bool,
+    /// The connection ends with this channel, unless it lingers.
+    ends_with: Option<Box<str>>,
+    lingers: bool,
 }
 
 impl Listener {
@@ -104,6 +107,16 @@ impl Listener {
 
     pub(super) fn delete_filter(&self, header: &str, value: Option<&str>) {
         self.0.ear.lock().filters.delete(header, value);
+    }
+
+    /// The connection ends with this channel, unless it lingers.
+    pub(super) fn end_with(&self, channel: &str) {
+        self.0.ear.lock().ends_with = Some(channel.into());
+    }
+
+    /// Whether the connection goes on when its channel has ended.
+    pub(super) fn linger(&self, lingers: bool) {
+        self.0.ear.lock().lingers = lingers;
     }
 
     /// A job of this client's is about to be started.
@@ -174,6 +187,12 @@ impl Listener {
 }
 
 impl Ear {
+    fn is_its_end(&self, event: &EventView<'_>) -> bool {
+        let Some(channel) = &self.ends_with else { return false };
+        event.name() == b"CHANNEL_DESTROY"
+            && event.header("Unique-ID").is_some_and(|value| *value.decoded() == *channel.as_bytes())
+    }
+
     fn is_own_job(&self, event: &EventView<'_>) -> bool {
         if event.name() != b"BACKGROUND_JOB" {
             return false;
@@ -196,6 +215,11 @@ impl Sink for Listener {
         // Making JSON is not worth the time for somebody who does not read.
         let frame = if ear.missing.is_some() { Arc::default() } else { shown.frame(ear.format).clone() };
         self.push(&mut ear, frame);
+        if !ear.lingers && ear.is_its_end(&event.view()) {
+            let mut notice = Vec::new();
+            reply::disconnect_notice(&mut notice, reply::GOODBYE);
+            self.0.outbox.close(Pending::Send, &notice);
+        }
     }
 
     fn log(&self, line: &LogLine) {

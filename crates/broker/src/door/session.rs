@@ -192,7 +192,11 @@ impl<'a> Talk<'a> {
             }
             Order::SendMsg(uuid) => answer(session, &self.message(uuid, request).await),
             Order::SendEvent(name) => answer(session, &self.announce(name, request).await),
-            Order::Linger(_) => answer(session, "-ERR not controlling a session"),
+            Order::Linger(_) if self.channel.is_none() => answer(session, "-ERR not controlling a session"),
+            Order::Linger(lingers) => {
+                self.listener.linger(lingers);
+                answer(session, if lingers { "+OK will linger" } else { "+OK will not linger" });
+            }
             Order::DivertEvents => answer(session, "-ERR not controlling a session."),
             Order::Malformed(why) => answer(session, why),
             Order::Auth(_) | Order::UserAuth(_) | Order::Unknown => {
@@ -302,7 +306,8 @@ impl<'a> Talk<'a> {
         answer(session, reply::EVENTS_NIXED);
     }
 
-    /// The events of one channel, to which orders without a channel go from now on.
+    /// The events of one channel, to which orders without a channel go from now on. As with FreeSWITCH the connection ends with the channel,
+    /// unless it is to linger.
     async fn bind(&mut self, session: &Session, uuid: &str, format: Option<esl::Format>) {
         if !crate::line::is_name(uuid) {
             return answer(session, "-ERR invalid uuid");
@@ -317,6 +322,7 @@ impl<'a> Talk<'a> {
             return answer(session, &bad.to_string());
         }
         self.listener.listen(wants, format);
+        self.listener.end_with(uuid);
         self.channel = Some(uuid.to_owned());
         self.follow().await;
         answer(session, "+OK Events Enabled");

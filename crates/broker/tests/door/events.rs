@@ -165,6 +165,25 @@ async fn myevents_brings_the_events_of_one_channel() {
 }
 
 #[tokio::test]
+async fn a_bound_connection_ends_with_its_channel_unless_it_lingers() {
+    let site = Site::open().await;
+    let (mut ends, mut lingers) = (site.client("monitor").await, site.client("monitor").await);
+    for client in [&mut ends, &mut lingers] {
+        client.ask(&format!("myevents {UUID}")).await;
+    }
+    assert_eq!(lingers.ask("linger 5").await.text, "+OK will linger");
+    for uuid in [OTHER, UUID] {
+        site.switch.emit(&event("CHANNEL_DESTROY", &[("Unique-ID", uuid)]));
+    }
+    let last = ends.event().await.body;
+    assert!(last.contains(UUID), "{last}");
+    assert_eq!(ends.next().await.unwrap().kind, "text/disconnect-notice");
+    assert!(ends.next().await.is_none());
+    assert!(lingers.event().await.body.contains("CHANNEL_DESTROY"));
+    assert!(lingers.ask("api status").await.body.starts_with("UP "));
+}
+
+#[tokio::test]
 async fn the_log_is_for_those_who_may_read_it() {
     let site = Site::open().await;
     let mut monitor = site.client("monitor").await;

@@ -9,3 +9,4 @@ mod events;
 mod hostile;
 mod login;
 mod support;
+mod ways;

@@ -1,8 +1,8 @@
 //! What one client listens to, and what it missed: [`Listener`].
 //!
 //! It is called in the task that reads from the switch and never waits. When the client's queue is full, all further events are left
-//! out and counted until half of the queue is free again; then the client is told how many with an event `CUSTOM switchward::missed`,
-//! which stands exactly where they would have stood. A client whose queue stays full for too long is cut off. Nobody else notices.
+//! out and counted until half of the queue is free again; then the client is told how many with an event `CUSTOM switchward::missed`
+//! (or a line of the log, if it listens to nothing else), which stands exactly where they would have stood. A client whose queue stays full for too long is cut off. Nobody else notices.
 
 use super::filter::{BadFilter, Filters};
 use crate::clock;
@@ -182,6 +182,9 @@ impl Listener {
         if ear.listening {
             let told = missed(ear.format, &missing.to_string(), "the client did not read");
             self.push(&mut ear, told);
+        } else if ear.wants.log().is_some() {
+            let text = format!("{missing} lines of the log were missed: the client did not read\n");
+            self.push(&mut ear, log_line(&text));
         }
     }
 }
@@ -257,6 +260,12 @@ fn rewritten(line: &LogLine, text: &[u8]) -> Arc<[u8]> {
     }
     frame.extend_from_slice(text);
     frame.into()
+}
+
+/// A warning in the log.
+fn log_line(text: &str) -> Arc<[u8]> {
+    let head = format!("Content-Type: log/data\nContent-Length: {}\nLog-Level: 4\n\n", text.len());
+    (head + text).into_bytes().into()
 }
 
 fn missed(format: Format, how_many: &str, why: &str) -> Arc<[u8]> {

@@ -212,6 +212,7 @@ impl<'a> Talk<'a> {
 
     async fn api(&self, session: &Session, command: &str) {
         match self.door.desk.run(&self.visit, self.wanted(command)).await {
+            Ok(told) if told.cut => session.reply(&cut_response(&told.text)),
             Ok(told) => {
                 let mut out = Vec::new();
                 reply::api_response(&mut out, &told.text);
@@ -381,6 +382,12 @@ fn answer(session: &Session, text: &str) {
     let mut out = Vec::new();
     reply::command_reply(&mut out, text);
     session.reply(&out);
+}
+
+/// An answer that was longer: a header says so, which programs that do not know it skip.
+fn cut_response(text: &[u8]) -> Vec<u8> {
+    let head = format!("Content-Type: api/response\nContent-Length: {}\nResponse-Cut: true\n\n", text.len());
+    [head.as_bytes(), text].concat()
 }
 
 /// What may be run, for people.

@@ -208,3 +208,15 @@ async fn an_event_that_may_be_sent_reaches_the_switch() {
     assert_eq!(sent.len(), 1);
     assert_eq!((sent[0].line().as_str(), sent[0].request.body()), ("sendevent CUSTOM", &b"hi"[..]));
 }
+
+#[tokio::test]
+async fn an_answer_that_is_cut_says_so() {
+    let site = Site::open().await;
+    let mut client = site.client("short").await;
+    let told = client.ask("api status").await;
+    assert!(told.head.contains("\nResponse-Cut: true\n") && told.body.len() == 10, "{told:?}");
+    // The next answer stands where it belongs.
+    assert_eq!(client.ask("api status").await.body.len(), 10);
+    let mut client = site.client("monitor").await;
+    assert!(!client.ask("api status").await.head.contains("Response-Cut"));
+}

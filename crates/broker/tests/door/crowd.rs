@@ -48,6 +48,29 @@ async fn whoever_does_not_read_loses_events_and_is_told_exactly_how_many() {
 }
 
 #[tokio::test]
+async fn whoever_reads_the_log_alone_is_told_by_a_line_of_it() {
+    let site = Site::with(Settings { queue: 20, ..Settings::default() }).await;
+    let mut client = site.client("admin").await;
+    client.ask("log 7").await;
+    let text = "x".repeat(20_000) + "\n";
+    let line = format!("Content-Type: log/data\nContent-Length: {}\nLog-Level: 5\n\n{text}", text.len());
+    const LINES: usize = 1500;
+    for _ in 0..LINES {
+        site.switch.write_raw(line.as_bytes());
+    }
+    until(|| site.door.clients()[0].missed > 0).await;
+    let (mut read, mut missed) = (0, 0);
+    while read + missed < LINES {
+        let told = client.event().await.body;
+        match told.split_once(" lines of the log were missed") {
+            Some((many, _)) => missed += many.parse::<usize>().unwrap(),
+            None => read += 1,
+        }
+    }
+    assert!(read > 0 && missed > 0);
+}
+
+#[tokio::test]
 async fn whoever_does_not_read_for_too_long_is_cut_off() {
     let stuck = Duration::from_millis(100);
     let site = Site::with(Settings { queue: 50, stuck, ..Settings::default() }).await;

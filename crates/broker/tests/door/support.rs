@@ -106,6 +106,7 @@ fn users() -> Vec<User> {
         user("monitor", &["monitor"], Written::default()),
         user("admin", &["admin"], echo),
         user("teller", &[], Written { allow: texts(&["!CUSTOM lab::*"]), ..Written::default() }),
+        user("short", &["monitor"], Written { output: Some(10), ..Written::default() }),
         user("operator", &["operator"], Written::default()),
         user("heart", &[], some),
         user("100*@*", &["agent", "monitor"], Written::default()),

@@ -20,19 +20,22 @@ use crate::upstream::{Answer, Ask, CallError, JobId, Upstream};
 use crate::{Class, freeswitch};
 use arc_swap::ArcSwap;
 use attempt::{About, Attempt};
-use std::net::IpAddr;
+use channels::channels;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod attempt;
+mod channels;
 mod refused;
 mod sent;
 mod view;
+mod visit;
 
 pub use refused::Refused;
 pub use view::{Shown, View};
+pub use visit::{Door, Visit};
 
 /// What holds until the next reload.
 #[derive(Debug)]
@@ -45,34 +48,6 @@ pub struct Rules {
     pub redactor: Redactor,
     /// Whether a command is carried out that cannot be written down.
     pub allow_unaudited: bool,
-}
-
-/// The way in, for the audit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Door {
-    /// HTTP without TLS.
-    Http,
-    /// HTTP with TLS.
-    Https,
-    /// HTTP over the Unix socket.
-    Socket,
-    /// The event socket protocol without TLS.
-    Esl,
-    /// The event socket protocol with TLS.
-    EslTls,
-    /// The event socket protocol over a Unix socket.
-    EslSocket,
-}
-
-/// Somebody at a door.
-#[derive(Clone, Debug)]
-pub struct Visit {
-    /// Who.
-    pub identity: Identity,
-    /// From where; none from this machine's Unix sockets.
-    pub source: Option<IpAddr>,
-    /// The way in.
-    pub door: Door,
 }
 
 /// What the switch printed.
@@ -463,30 +438,6 @@ impl Desk {
     }
 }
 
-impl Door {
-    /// The word in the audit.
-    pub fn word(self) -> &'static str {
-        match self {
-            Door::Http => "http",
-            Door::Https => "https",
-            Door::Socket => "socket",
-            Door::Esl => "esl",
-            Door::EslTls => "esl-tls",
-            Door::EslSocket => "esl-socket",
-        }
-    }
-}
-
-impl Visit {
-    /// Whose limits count. Callers without a credential share them by address.
-    fn counted(&self) -> Arc<str> {
-        match self.source {
-            Some(source) if self.identity.name.is_empty() => source.to_string().into(),
-            _ => self.identity.name.clone(),
-        }
-    }
-}
-
 fn caller<'a>(identity: &'a Identity, owns: &'a dyn Fn(&str) -> bool) -> Caller<'a> {
     Caller { user: identity.user(), domain: identity.domain(), owns }
 }
@@ -500,34 +451,6 @@ fn with_shadow(why: &str, shadow: Option<&Decision>) -> String {
     }
 }
 
-/// What of a text looks like the UUID of a channel, each once; so many at most.
-fn channels(text: &str) -> Vec<&str> {
-    let mut found: Vec<&str> = Vec::new();
-    let mut rest = text;
-    while found.len() < MOST_CHANNELS {
-        let Some(at) = (0..rest.len().saturating_sub(UUID - 1))
-            .find(|at| rest.as_bytes().get(*at..at + UUID).is_some_and(is_uuid))
-        else {
-            break;
-        };
-        let uuid = &rest[at..at + UUID];
-        if !found.contains(&uuid) {
-            found.push(uuid);
-        }
-        rest = &rest[at + UUID..];
-    }
-    found
-}
-
-/// Whether it has the looks of a UUID (RFC 9562 section 4).
-fn is_uuid(text: &[u8]) -> bool {
-    text.len() == UUID
-        && text.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
 /// The answer in the audit: how it went, not what it said.
 fn summary(text: &[u8], cut: bool) -> &'static str {
     match (text.starts_with(b"-ERR") || text.starts_with(b"-USAGE"), cut) {
@@ -539,6 +462,3 @@ fn summary(text: &[u8], cut: bool) -> &'static str {
 
 /// Longer than this a command is better run as a job.
 const LONG: Duration = Duration::from_secs(10);
-/// Channels of one command whose owners are asked for; others are nobody's.
-const MOST_CHANNELS: usize = 16;
-const UUID: usize = 36;

@@ -234,7 +234,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json");
+            .header(CONTENT_TYPE, body_type(path));
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
@@ -325,6 +325,14 @@ pub(crate) fn in_path(text: &str) -> String {
         }
     }
     path
+}
+
+/// What the body of a request is called: only lists to import can be anything but JSON.
+fn body_type(path: &str) -> &'static str {
+    match path.contains("format=csv") || path.contains("format=ipset") {
+        true => "text/plain",
+        false => "application/json",
+    }
 }
 
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);

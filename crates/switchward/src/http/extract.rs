@@ -202,7 +202,8 @@ fn unread(rejection: &BytesRejection) -> Error {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Whether a request calls its body JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(kind)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))

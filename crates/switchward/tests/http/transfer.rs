@@ -90,13 +90,19 @@ async fn the_audit_tells_what_an_import_came_to_and_which_was_dry() {
 #[tokio::test]
 async fn what_is_no_list_is_told_and_too_much_is_refused() {
     let daemon = Daemon::start().await;
-    for (format, body) in [("json", "{}"), ("json", "1"), ("json", ""), ("csv", ""), ("ipset", "\n ")] {
+    for (format, body) in
+        [("json", "{}"), ("json", "1"), ("json", ""), ("json", "[1,"), ("csv", ""), ("ipset", "\n ")]
+    {
         import(&daemon, &format!("format={format}"), body).await.error(400);
     }
-    for (format, body) in [("json", "[1,"), ("csv", "a,b\n1,2\n"), ("ipset", "flush x")] {
+    for (format, body) in [("json", "[1]"), ("csv", "a,b\n1,2\n"), ("ipset", "flush x")] {
         let answer = import(&daemon, &format!("format={format}"), body).await.ok();
         assert!(answer["bad"].as_u64().unwrap() >= 1, "{format} {body}: {answer}");
     }
+    let half = "[{\"ip\": \"203.0.113.5\"}, {\"ip\"";
+    import(&daemon, "format=json", half).await.error(400);
+    assert_eq!(daemon.get("/security/bans").await.ok()["total"], 0);
+    daemon.ask("POST", "/security/import?format=csv").json().body("ip\n").send().await.error(400);
     import(&daemon, "format=xml", "[]").await.error(400);
     import(&daemon, "dry=yes", "[]").await.error(400);
     daemon.get("/security/export?what=all").await.error(400);

@@ -1,6 +1,6 @@
 //! `POST /security/import`: a list as text, line by line through the checks of an order.
 
-use super::super::extract::{Json, Query};
+use super::super::extract::{Json, Query, is_json};
 use super::super::lists::walking;
 use super::super::schema::{ImportLines, ImportText};
 use super::super::{Error, Who};
@@ -14,6 +14,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use guard::engine::{Amendment, Terms};
 use guard::{Guard, Refusal, Target, Time};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,6 +100,11 @@ pub(super) async fn import(
         let text = "other imports are under way; try again when they are done";
         return Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, text));
     };
+    if query.format != Format::Json && is_json(request.headers()) {
+        return Err(Error::bad_request(
+            "the body is called application/json, but the parameter format says otherwise",
+        ));
+    }
     let note = request.extensions().get::<Note>().cloned();
     let body = match tokio::time::timeout(SLOWEST_BODY, Bytes::from_request(request, &())).await {
         Ok(Ok(body)) => body,
@@ -106,11 +112,11 @@ pub(super) async fn import(
         Ok(Err(_)) => return Err(Error::bad_request("the body could not be read")),
         Err(_) => return Err(Error::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")),
     };
-    is_a_list(query.format, &body)?;
     let (working, by, dry_run) = (app.clone(), who.to_string(), query.dry_run);
     let mut imported = walking(move || {
         // Kept as long as the body.
         let _turn = turn;
+        is_a_list(query.format, &body)?;
         let now = clock::now();
         let most = policy::limits(&working.config.load()).bans;
         let mut import = Import {
@@ -124,9 +130,9 @@ pub(super) async fn import(
         read::lines((query.what, query.format), &body, now, &mut |number, line| {
             import.line(query.what, number, line);
         });
-        import.done
+        Ok::<_, Error>(import.done)
     })
-    .await?;
+    .await??;
     if let Some(note) = note {
         note.about(&imported.in_short(query.what));
     }
@@ -166,12 +172,17 @@ impl Imported {
     }
 }
 
-/// Refuses what is no list at all, so that a script that sends the wrong thing has an error and not an answer full of them.
+/// Refuses what is no list at all, before anything of it is carried out: a script that sends the wrong thing, or half of a
+/// file, has an error and not an answer full of them.
 fn is_a_list(format: Format, body: &[u8]) -> Result<(), Error> {
     let begin = body.iter().find(|byte| !byte.is_ascii_whitespace());
     match (format, begin) {
         (_, None) => Err(Error::bad_request("a body is required: a list as GET /security/export writes it")),
-        (Format::Json, Some(begin)) if *begin != b'[' => Err(Error::bad_request(
+        (Format::Json, Some(b'[')) => match serde_json::from_slice::<IgnoredAny>(body) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::bad_request(format!("the body is not JSON: {error}"))),
+        },
+        (Format::Json, Some(_)) => Err(Error::bad_request(
             "the body is not an array of objects; other forms want format=csv or format=ipset",
         )),
         _ => Ok(()),

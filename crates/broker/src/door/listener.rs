@@ -26,18 +26,10 @@ pub(super) struct Listener(Arc<Inner>);
 struct Inner {
     view: View,
     outbox: Outbox,
-    bounds: Bounds,
+    /// How long its queue may stay full.
+    stuck: Duration,
     ear: Mutex<Ear>,
     missed: AtomicU64,
-}
-
-/// How long and how much a client may lag.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Events that its queue holds.
-    pub(super) queue: usize,
-    /// How long it may stay full.
-    pub(super) stuck: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -60,9 +52,9 @@ struct Ear {
 
 impl Listener {
     /// Nothing is listened to yet. What comes is shown through `view`.
-    pub(super) fn new(view: View, outbox: Outbox, bounds: Bounds) -> Listener {
+    pub(super) fn new(view: View, outbox: Outbox, stuck: Duration) -> Listener {
         let (ear, missed) = (Mutex::default(), AtomicU64::new(0));
-        Listener(Arc::new(Inner { view, outbox, bounds, ear, missed }))
+        Listener(Arc::new(Inner { view, outbox, stuck, ear, missed }))
     }
 
     /// What the client may see.
@@ -172,8 +164,8 @@ impl Listener {
 
     /// Waits until the client reads again, and tells what it missed.
     async fn recover(self) {
-        let Inner { outbox, bounds, .. } = &*self.0;
-        if timeout(bounds.stuck, outbox.room(bounds.queue.div_ceil(2))).await.is_err() {
+        let Inner { outbox, stuck, .. } = &*self.0;
+        if timeout(*stuck, outbox.half_free()).await.is_err() {
             outbox.kill();
             return;
         }

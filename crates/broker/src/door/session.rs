@@ -3,7 +3,7 @@
 //! As in FreeSWITCH the orders of a client are carried out one after the other, and a job goes on by itself. The answers are
 //! FreeSWITCH's own, oddities included, so that programs cope; where it has none, they begin with `-ERR` and say what is wrong.
 
-use super::listener::{Bounds, Listener};
+use super::listener::Listener;
 use super::order::{Order, Words};
 use super::{Admission, Client, Credential, Door, Entered, Stranger};
 use crate::announcement::Announcement;
@@ -131,8 +131,7 @@ impl<'a> Talk<'a> {
         let view = door.desk.view(&visit, door.settings.switch.as_deref());
         let view = view.map_err(|refused| refused.as_reply())?;
         let outbox = session.outbox();
-        let bounds = Bounds { queue: door.settings.queue, stuck: door.settings.stuck };
-        let listener = Listener::new(view, outbox.clone(), bounds);
+        let listener = Listener::new(view, outbox.clone(), door.settings.stuck);
         let (visiting, listening) = (visit.clone(), listener.clone());
         let client =
             Client { visit: visiting, peer: stranger.peer, since: clock::now(), outbox, listener: listening };

@@ -71,6 +71,34 @@ async fn whoever_reads_the_log_alone_is_told_by_a_line_of_it() {
 }
 
 #[tokio::test]
+async fn a_queue_that_is_full_of_bytes_is_told_of_exactly_too() {
+    // Four events, and what is left is too little for anything else.
+    let site = Site::with(Settings { queue_bytes: 80_600, ..Settings::default() }).await;
+    let mut client = site.client("monitor").await;
+    client.ask("event plain TALK").await;
+    const EVENTS: usize = 2000;
+    for at in 0..EVENTS {
+        site.switch.emit(&numbered(at, 20_000));
+        // Bit by bit, so that there is time to tell too early.
+        if at % 20 == 0 {
+            until(|| site.desk.switches()[0].upstream.counts().events > at as u64).await;
+        }
+    }
+    let (mut expected, mut missed) = (0, 0);
+    while expected < EVENTS {
+        let told = client.event().await.body;
+        if let Some(many) = number(&told, "Missed") {
+            (expected, missed) = (expected + many, missed + many);
+        } else {
+            assert_eq!(number(&told, "Number"), Some(expected), "after {missed} missed");
+            expected += 1;
+        }
+    }
+    assert!(missed > 0);
+    assert_eq!(site.door.clients()[0].missed, missed as u64);
+}
+
+#[tokio::test]
 async fn whoever_does_not_read_for_too_long_is_cut_off() {
     let stuck = Duration::from_millis(100);
     let site = Site::with(Settings { queue: 50, stuck, ..Settings::default() }).await;

@@ -139,6 +139,18 @@ async fn a_credential_that_is_taken_back_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn what_was_sent_ahead_is_not_run_any_more_when_the_credential_is_taken_back() {
+    let site = Site::open().await;
+    let mut client = site.client("admin").await;
+    client.send("api msleep 4000\n\napi echo ahead\n\n").await;
+    until(|| site.received().iter().any(|line| line == "api msleep 4000")).await;
+    site.porter.revoked.lock().unwrap().push("admin".into());
+    assert_eq!(client.rest().await, GOODBYE);
+    until(|| site.door.clients().is_empty()).await;
+    assert_eq!(site.received(), ["api msleep 4000"]);
+}
+
+#[tokio::test]
 async fn clients_can_be_listed_and_all_be_sent_away() {
     let site = Site::open().await;
     let client = site.client("monitor").await;

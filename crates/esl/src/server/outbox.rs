@@ -133,10 +133,20 @@ impl Outbox {
 
     /// Waits until fewer than `events` events wait, or the connection is closed: for a source that can be slowed down.
     pub async fn room(&self, events: usize) {
+        self.wait_until(|queue| queue.events.len() < events).await;
+    }
+
+    /// Waits until half of the queue is free, of its events as of its bytes, or the connection is closed.
+    pub async fn half_free(&self) {
+        let QueueLimits { events, bytes, .. } = self.shared.limits;
+        self.wait_until(|queue| queue.events.len() <= events / 2 && queue.stats.bytes <= bytes / 2).await;
+    }
+
+    async fn wait_until(&self, enough: impl Fn(&Queue) -> bool) {
         let mut phase = self.watch();
         loop {
             let room = self.shared.room.notified();
-            if self.queue().events.len() < events || self.is_closed() {
+            if enough(&self.queue()) || self.is_closed() {
                 return;
             }
             tokio::select! {
@@ -149,6 +159,7 @@ impl Outbox {
     /// Drops the events that wait, as `noevents` does.
     pub fn discard_events(&self) {
         self.queue().clear_events();
+        self.shared.room.notify_waiters();
     }
 
     /// Closes the connection after replies that wait and then `last`, whatever bytes that is.

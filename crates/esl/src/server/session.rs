@@ -170,13 +170,16 @@ impl Session {
         self.awaited = Awaited::Nothing;
     }
 
-    /// The next command. A client that does not read its replies is not read either. Not to be cancelled but to end
-    /// the session.
+    /// The next command. A client that does not read its replies is not read either; once the connection is closed from
+    /// this side, commands that had come before are dropped. Not to be cancelled but to end the session.
     ///
     /// # Errors
     /// How the session ended. By then the client was sent what belongs to it, and the connection is closed.
     pub async fn next(&mut self) -> Result<Request, Ended> {
         let ended = loop {
+            if let Some(ended) = self.ended_here() {
+                break ended;
+            }
             match self.decoder.next() {
                 Ok(Some(frame)) => {
                     let request = frame.into();
@@ -184,7 +187,10 @@ impl Session {
                         self.awaited = Awaited::Nothing;
                     }
                     self.room_for_replies().await;
-                    return Ok(request);
+                    match self.ended_here() {
+                        Some(ended) => break ended,
+                        None => return Ok(request),
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => break Ended::Malformed(error),
@@ -216,7 +222,6 @@ impl Session {
     async fn room_for_replies(&mut self) {
         tokio::select! {
             () = self.outbox.room_for_replies() => {}
-            // It will be noticed when the next command is asked for.
             _ = self.phase.wait_for(|phase| *phase != Phase::Open) => {}
         }
     }
@@ -234,11 +239,7 @@ impl Session {
         };
         tokio::select! {
             biased;
-            _ = self.phase.wait_for(|phase| *phase != Phase::Open) => Err(match self.outbox.fate() {
-                Fate::Closed => Ended::ByServer,
-                Fate::Killed => Ended::Killed,
-                Fate::Failed(error) => Ended::Failed(error),
-            }),
+            _ = self.phase.wait_for(|phase| *phase != Phase::Open) => Ok(()),
             () = expired => Err(Ended::AuthTimeout),
             read = self.reader.read(self.decoder.space()) => match read {
                 Ok(0) => Err(Ended::ByClient(self.decoder.finish())),
@@ -249,6 +250,15 @@ impl Session {
                 Err(error) => Err(Ended::Failed(error)),
             },
         }
+    }
+
+    /// How the session ended, when it was not by the client.
+    fn ended_here(&self) -> Option<Ended> {
+        self.outbox.is_closed().then(|| match self.outbox.fate() {
+            Fate::Closed => Ended::ByServer,
+            Fate::Killed => Ended::Killed,
+            Fate::Failed(error) => Ended::Failed(error),
+        })
     }
 
     /// Lets the writer finish and reads what the client still sends: closing with unread bytes would make the kernel

@@ -278,6 +278,30 @@ async fn a_client_that_never_reads_its_replies_is_not_read_either() {
 }
 
 #[tokio::test]
+async fn commands_that_wait_are_dropped_when_the_server_closes() {
+    let (mut client, mut session) = greeted(ServerConfig::default()).await;
+    client.write_all(b"one\n\ntwo\n\nthree\n\n").await.expect("a connection");
+    assert_eq!(session.next().await.expect("a command").line(), b"one");
+    session.outbox().close(Pending::Discard, b"");
+    drop(client);
+    assert!(matches!(session.next().await, Err(Ended::ByServer)));
+}
+
+#[tokio::test]
+async fn half_of_a_queue_is_free_when_half_of_its_bytes_are() {
+    let length = event(1000).len();
+    let queue = QueueLimits { events: 1000, bytes: 8 * length, overflow: Overflow::Drop };
+    let outbox = Outbox::new(queue);
+    for _ in 0..8 {
+        assert_eq!(outbox.push(event(1000)), Pushed::Queued);
+    }
+    assert_eq!(outbox.push(event(1000)), Pushed::Dropped);
+    assert!(timeout(Duration::from_millis(20), outbox.half_free()).await.is_err(), "it is full of bytes");
+    outbox.discard_events();
+    timeout(SOON, outbox.half_free()).await.expect("half of it is free");
+}
+
+#[tokio::test]
 async fn a_source_that_can_wait_waits_for_room() {
     let (mut client, session) = greeted(queue(4, Overflow::Drop)).await;
     let outbox = session.outbox();

@@ -13,6 +13,7 @@ mod alarms;
 pub(crate) mod audit;
 mod cache;
 mod client;
+mod doors;
 mod events;
 mod failure;
 mod history;
@@ -113,6 +114,9 @@ pub enum Ask {
     /// Say how the daemon, its switches and the kernel are doing.
     #[command(after_long_help = "Example:\n  switchward status")]
     Status(status::StatusAsked),
+    /// Print where the daemon and the switches listen, how that is secured, and what is weak.
+    #[command(after_long_help = "Examples:\n  switchward doors\n  switchward doors --json")]
+    Doors(doors::Asked),
     /// Print what happens as it happens: bans, lifts, alerts, switches, alarms.
     #[command(
         after_long_help = "Examples:\n  switchward stream\n  switchward stream --events ban,unban,alarm --json"
@@ -192,6 +196,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Notifications(asked) => notifications::ask(&client, asked, out).await,
         Ask::Audit(part) => audit::print(&client, part, out).await,
         Ask::Status(_) => status::status(&client, out).await,
+        Ask::Doors(_) => doors::print(&client, out).await,
         Ask::Stream(stream) => stream::follow(&client, &stream, out).await,
         Ask::Command(command) => switches::command(&client, command.command, out).await,
         Ask::Reconnect(_) => switches::reconnect(&client, out).await,
@@ -220,6 +225,7 @@ impl Ask {
             Ask::Notifications(asked) => &asked.daemon,
             Ask::Audit(asked) => &asked.daemon,
             Ask::Status(asked) => &asked.daemon,
+            Ask::Doors(asked) => &asked.daemon,
             Ask::Stream(asked) => &asked.daemon,
             Ask::Command(asked) => &asked.daemon,
             Ask::Reconnect(asked) => &asked.daemon,

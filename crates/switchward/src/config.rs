@@ -52,6 +52,7 @@ pub use notify::{Facility, Mail, MailTls, Notify, Slack, Syslog, Telegram, Templ
 pub use problem::{Problem, Problems, Severity};
 pub use secret::Secret;
 
+pub(crate) use defaults::FACTORY_PASSWORD;
 pub(crate) use nearest::nearest;
 pub(crate) use text::pattern_span;
 

@@ -8,6 +8,7 @@ use crate::access::{self, Access};
 use crate::app::App;
 use crate::clock;
 use crate::config::{Config, OnExit};
+use crate::doors::{Kind, Place};
 use crate::exit;
 use crate::http::Doors;
 use crate::logs::Level;
@@ -217,6 +218,9 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let doors = Doors::from(listener).with_socket(socket);
     let http = tokio::spawn(serve(app.clone(), doors, stopped.clone()));
     if let Some(listener) = profiling {
+        if let Ok(address) = listener.local_addr() {
+            app.monitor.listening.opened(Kind::Profiling, Place::Tcp(address, false));
+        }
         let mut stopped = stopped.clone();
         let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
         tokio::spawn(crate::http::profiling::serve(listener, until));

@@ -27,6 +27,7 @@ pub mod cache;
 pub mod command;
 pub mod counted;
 mod docs;
+mod doors;
 mod entries;
 mod error;
 pub mod extract;
@@ -95,6 +96,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(stream::routes())
         .merge(notifications::routes())
         .merge(audit::routes())
+        .merge(doors::routes())
 }
 
 /// How the guard is doing, and what it has counted.

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod doors;
 pub mod exit;
 pub mod geo;
 pub mod http;

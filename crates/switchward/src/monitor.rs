@@ -3,6 +3,7 @@
 //! [`Monitor`] is in the `App`; whoever serves or works counts here, `http` shows it.
 
 use crate::alarms::Alarms;
+use crate::doors::Listening;
 use guard::counts::Count;
 
 pub mod histogram;
@@ -21,6 +22,8 @@ pub struct Monitor {
     pub streams: Streams,
     /// What is asked over HTTP.
     pub requests: Requests,
+    /// The listeners that are open.
+    pub listening: Listening,
     /// Tokens and passwords that were not right.
     pub logins_failed: Count,
 }

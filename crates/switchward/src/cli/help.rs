@@ -100,7 +100,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     ("Bans", &["ban", "unban", "extend", "list", "why", "history", "timeline", "export", "import"]),
     ("Trust", &["allow", "disallow", "untrusted"]),
     ("The switch and the daemon", &["command", "reconnect", "log-level", "cache"]),
-    ("Access", &["token", "user", "policy", "audit"]),
+    ("Access", &["token", "user", "policy", "doors", "audit"]),
     ("This program", &["completions", "man", "version"]),
 ];
 

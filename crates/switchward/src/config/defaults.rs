@@ -250,4 +250,4 @@ fn loopback() -> Vec<IpNet> {
 }
 
 /// What FreeSWITCH ships with.
-pub(super) const FACTORY_PASSWORD: &str = "ClueCon";
+pub(crate) const FACTORY_PASSWORD: &str = "ClueCon";

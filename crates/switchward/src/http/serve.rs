@@ -8,6 +8,7 @@ use crate::access::changes;
 use crate::access::socket::SocketFile;
 use crate::access::{Arrival, Certificate, Door};
 use crate::app::App;
+use crate::doors::{Kind, Place};
 use guard::Source;
 use guard::source::fold;
 use hyper::server::conn::http1;
@@ -48,6 +49,17 @@ impl Doors {
         Doors { socket, ..self }
     }
 
+    /// Says where they are.
+    fn tell(&self, app: &App) {
+        if let Ok(address) = self.tcp.local_addr() {
+            let is_tls = app.config.load().server.tls_cert.is_some();
+            app.monitor.listening.opened(Kind::Http, Place::Tcp(address, is_tls));
+        }
+        if let Some((_, file)) = &self.socket {
+            app.monitor.listening.opened(Kind::HttpSocket, Place::Unix(file.path().into()));
+        }
+    }
+
     async fn accept(&self) -> std::io::Result<Stream> {
         let socket = async {
             match &self.socket {
@@ -79,6 +91,7 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let doors = doors.into();
+    doors.tell(&app);
     let service = TowerToHyperService::new(super::router(app.clone()));
     let (stopping, stopped) = watch::channel(());
     let seats = Arc::new(Seats::default());

@@ -17,6 +17,7 @@ mod command;
 mod commands_audit;
 mod connections;
 mod docs;
+mod doors;
 mod fields;
 mod gate;
 mod geo;

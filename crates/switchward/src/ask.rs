@@ -108,7 +108,8 @@ pub enum Ask {
     Notifications(notifications::Asked),
     /// Print who asked for which change, the newest last.
     #[command(
-        after_long_help = "Examples:\n  switchward audit --who alice --limit 20\n  switchward audit --action blacklist --json"
+        after_long_help = "Examples:\n  switchward audit --who alice --limit 20\n  switchward audit --action blacklist --json\n  \
+            switchward audit commands --user alice --decision refused\n  switchward audit verify"
     )]
     Audit(audit::Audit),
     /// Say how the daemon, its switches and the kernel are doing.

@@ -1,37 +1,39 @@
 //! The one place where a request is judged, limited, written down, carried out and told.
 //!
 //! A door finds out who somebody is ([`Identity`]), makes a [`Visit`] of it, and gives every order here; nothing reaches a switch in
-//! another way. The order of things: the text is checked, the caller's grant is looked up for their place and the time, the policy is
-//! asked about everything that the command would do, the limits are asked, the attempt is written down, and only then is it sent. What
+//! another way. The order of things: the text is checked, the caller's grant is looked up for their place and the time, the limits are
+//! asked, the policy is asked about everything that the command would do, the attempt is written down, and only then is it sent. What
 //! comes back is cut to the caller's bound, freed of secrets, and its end is written down, too, even when nobody waits for it any more.
 
-use crate::audit::{Asked, Entry, Verdict};
 use crate::clock;
 use crate::deed::Deeds;
 use crate::grant::Grant;
 use crate::identity::{Identity, Proof};
 use crate::journal::Journal;
 use crate::judge::{Caller, Decision};
-use crate::limits::Usage;
+use crate::limits::{Refusals, Usage};
 use crate::line::Line;
 use crate::redact::Redactor;
 use crate::rulebook::{Rulebook, Shut};
 use crate::upstream::{Answer, Ask, CallError, JobId, Upstream};
 use crate::{Class, freeswitch};
 use arc_swap::ArcSwap;
-use attempt::{About, Attempt};
+use attempt::{About, Attempt, Place};
+use carried::Carried;
 use channels::channels;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod attempt;
+mod carried;
 mod channels;
 mod refused;
 mod sent;
 mod view;
 mod visit;
+mod written;
 
 pub use refused::Refused;
 pub use view::{Shown, View};
@@ -86,6 +88,7 @@ pub struct Desk {
     switches: Vec<Switch>,
     journal: Option<Arc<Journal>>,
     usage: Mutex<Usage>,
+    refusals: Mutex<Refusals>,
     /// What was counted.
     pub counts: Counts,
 }
@@ -142,6 +145,7 @@ impl Desk {
             switches,
             journal,
             usage: Mutex::default(),
+            refusals: Mutex::default(),
             counts: Counts::default(),
         })
     }
@@ -192,14 +196,20 @@ impl Desk {
     pub async fn run(self: &Arc<Self>, visit: &Visit, order: Order<'_>) -> Result<Reply, Refused> {
         let ready = self.ready(visit, order, "api").await?;
         let Ready { line, attempt, upstream, switch, ask, is_long, tells_secrets } = ready;
-        let answer = match is_long {
-            false => upstream.api(line, ask).await,
-            true => match upstream.bgapi(line, None, ask).await {
-                Ok(started) => started.result.wait().await,
-                Err(error) => Err(error),
-            },
+        let (desk, text) = (self.clone(), line.as_str().to_owned());
+        let work = async move {
+            // It was one a moment ago.
+            let line = Line::new(&text)?;
+            let answer = match is_long {
+                false => upstream.api(line, ask).await,
+                true => match upstream.bgapi(line, None, ask).await {
+                    Ok(started) => started.result.wait().await,
+                    Err(error) => Err(error),
+                },
+            };
+            desk.told(line, attempt, &switch, tells_secrets, answer)
         };
-        self.told(line, attempt, &switch, tells_secrets, answer)
+        Carried::new(work).await
     }
 
     /// Starts a command as a background job. It is carried to its end whether or not anybody waits for it.
@@ -214,21 +224,24 @@ impl Desk {
     ) -> Result<Started, Refused> {
         let ready = self.ready(visit, order, "bgapi").await?;
         let Ready { line, attempt, upstream, switch, ask, tells_secrets, .. } = ready;
-        let started = match upstream.bgapi(line, job, ask).await {
-            Ok(started) => started,
-            Err(error) => return Err(self.failed(attempt, &switch, error)),
-        };
-        let (tell, result) = oneshot::channel();
-        let job = started.job;
         let (desk, text) = (self.clone(), line.as_str().to_owned());
-        tokio::spawn(async move {
-            let answer = started.result.wait().await;
-            // It was one when it was sent.
-            let Ok(line) = Line::new(&text) else { return };
-            // Whoever started it may be gone.
-            _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
-        });
-        Ok(Started { job, result })
+        let work = async move {
+            // It was one a moment ago.
+            let started = match upstream.bgapi(Line::new(&text)?, job, ask).await {
+                Ok(started) => started,
+                Err(error) => return Err(desk.failed(attempt, &switch, error)),
+            };
+            let (tell, result) = oneshot::channel();
+            let job = started.job;
+            tokio::spawn(async move {
+                let answer = started.result.wait().await;
+                let Ok(line) = Line::new(&text) else { return };
+                // Whoever started it may be gone.
+                _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
+            });
+            Ok(Started { job, result })
+        };
+        Carried::new(work).await
     }
 
     /// What somebody sees of a switch's events and log.
@@ -241,18 +254,20 @@ impl Desk {
         Ok(View::new(self, visit, &switch.upstream))
     }
 
-    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down.
+    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down, but counts for the
+    /// limits.
     ///
     /// # Errors
     /// When there is nothing to decide.
     pub async fn explain(
-        &self,
+        self: &Arc<Self>,
         visit: &Visit,
         order: Order<'_>,
     ) -> Result<(Decision, Option<Decision>), Refused> {
         let line = Line::new(order.command)?;
         let switch = self.switch(order.switch)?;
         let grant = self.grant(visit)?;
+        let _place = Place::take(self, visit, &grant)?;
         let asked = Asking {
             form: "api",
             shown: order.command,
@@ -317,6 +332,11 @@ impl Desk {
             Ok(grant) => grant,
             Err(shut) => return Err(self.refuse(visit, &about, shut.into())),
         };
+        // Before the switch is asked whose channels are named: that costs it something, whatever is decided.
+        let place = match Place::take(self, visit, &grant) {
+            Ok(place) => place,
+            Err(refused) => return Err(self.refuse(visit, &about, refused)),
+        };
         let (decision, shadow) = match self.decide(visit, &grant, asked, switch).await {
             Ok(decided) => decided,
             Err(refused) => return Err(self.refuse(visit, &about, refused)),
@@ -325,7 +345,7 @@ impl Desk {
             let why = with_shadow(&decision.why, shadow.as_ref());
             return Err(self.refuse(visit, &about, Refused::Denied { why }));
         }
-        let attempt = Attempt::begin(self, visit, &grant, &about, &decision.why, shadow.as_ref())?;
+        let attempt = Attempt::begin(place, visit, &about, &decision.why, shadow.as_ref())?;
         Ok((switch, grant, decision, attempt))
     }
 
@@ -390,51 +410,12 @@ impl Desk {
         Refused::Failed { switch: switch.to_owned(), error }
     }
 
-    /// Writes down that something was refused, and gives it back.
-    fn refuse(&self, visit: &Visit, about: &About<'_>, refused: Refused) -> Refused {
-        self.counts.refused.fetch_add(1, Relaxed);
-        let rule = match &refused {
-            Refused::Denied { why } => why.clone(),
-            other => other.to_string(),
-        };
-        // Nothing is done, so that nothing must be written down first.
-        _ = self.write(visit, about, Verdict::Refused, &rule);
-        refused
-    }
-
-    /// Writes down what was asked; gives its number. `None` when there is no journal, or it need not be written.
-    fn write(
-        &self,
-        visit: &Visit,
-        about: &About<'_>,
-        verdict: Verdict,
-        rule: &str,
-    ) -> Result<Option<u64>, Refused> {
-        let Some(journal) = &self.journal else { return Ok(None) };
-        let account = visit.identity.account.as_ref().map(ToString::to_string).unwrap_or_default();
-        let source = visit.source.map(|source| source.to_string()).unwrap_or_default();
-        let asked = Asked {
-            at: clock::now(),
-            user: &visit.identity.name,
-            proof: visit.identity.proof.word(),
-            account: &account,
-            source: &source,
-            door: visit.door.word(),
-            switch: about.switch,
-            form: about.form,
-            command: about.command,
-            verdict,
-            rule,
-        };
-        match journal.write(&Entry::Asked(asked)) {
-            Ok(written) => Ok(Some(written.sequence)),
-            Err(_) if self.rules.load().allow_unaudited => Ok(None),
-            Err(trouble) => Err(Refused::Unaudited(trouble.to_string())),
-        }
-    }
-
     fn usage(&self) -> MutexGuard<'_, Usage> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How fast and how many at once: the limits of each caller, with the time as an argument.
+//! How fast and how many at once, and how much of what is refused is written down: the limits of each caller, with the time as an argument.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,6 +47,10 @@ impl Usage {
     pub fn begin(&mut self, name: &Arc<str>, quota: Quota, now: u64) -> Result<(), Excess> {
         if self.0.len() >= MANY && !self.0.contains_key(name) {
             self.0.retain(|_, used| used.running > 0 || now.saturating_sub(used.at) < REST);
+            // So many at once are not people: what they have used up is forgotten before memory is.
+            if self.0.len() >= MANY {
+                self.0.retain(|_, used| used.running > 0);
+            }
         }
         let full = u64::from(quota.rate) * ONE;
         let used = self.0.entry(name.clone()).or_insert(Used { running: 0, tokens: full, at: now });
@@ -79,6 +83,62 @@ impl Usage {
     }
 }
 
+/// How much of what is refused is written down of each caller: so many bytes in a second, more when it was quiet before.
+#[derive(Debug, Default)]
+pub struct Refusals(HashMap<Arc<str>, Written>);
+
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    /// Bytes that may come at once.
+    room: u64,
+    /// Micros; when `room` was right.
+    at: u64,
+    /// How many since the last number was told.
+    counted: u64,
+}
+
+/// What is to be done about something that was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// It is to be written down.
+    Write,
+    /// It is counted only.
+    Counted {
+        /// The first since the number was told: somebody has to ask for it after a while.
+        first: bool,
+    },
+}
+
+impl Refusals {
+    /// Something was refused that would take so many bytes to write down, at `now` in micros.
+    pub fn hear(&mut self, name: &Arc<str>, bytes: u64, now: u64) -> Heard {
+        if self.0.len() >= MANY && !self.0.contains_key(name) {
+            self.0.retain(|_, written| written.counted > 0 || now.saturating_sub(written.at) < REST);
+            if self.0.len() >= MANY {
+                self.0.retain(|_, written| written.counted > 0);
+            }
+        }
+        let written = self.0.entry(name.clone()).or_insert(Written { room: ROOM, at: now, counted: 0 });
+        let gained = now.saturating_sub(written.at).saturating_mul(ROOM_A_SECOND) / ONE;
+        let room = written.room.saturating_add(gained).min(ROOM);
+        if room < bytes || written.counted > 0 {
+            written.counted += 1;
+            return Heard::Counted { first: written.counted == 1 };
+        }
+        (written.room, written.at) = (room - bytes, now);
+        Heard::Write
+    }
+
+    /// How many were counted only; from now on they are counted anew.
+    pub fn counted(&mut self, name: &str) -> u64 {
+        self.0.get_mut(name).map_or(0, |written| std::mem::take(&mut written.counted))
+    }
+}
+
+/// Bytes of one caller's refusals.
+const ROOM: u64 = 1024 * 1024;
+/// The same in a second.
+const ROOM_A_SECOND: u64 = 64 * 1024;
 /// One request, in millionths.
 const ONE: u64 = 1_000_000;
 /// Callers that are kept whether at rest or not.
@@ -122,6 +182,36 @@ mod tests {
         assert_eq!(usage.begin(&name, quota, 0), Err(Excess::Concurrency));
         usage.ended("alice");
         assert!(usage.begin(&name, quota, 0).is_ok());
+    }
+
+    #[test]
+    fn many_names_at_once_do_not_fill_memory() {
+        let (mut usage, mut refusals) = (Usage::default(), Refusals::default());
+        let quota = Quota { rate: 1, concurrency: 1 };
+        assert!(usage.begin(&Arc::from("busy"), quota, 0).is_ok());
+        for n in 0..3 * MANY {
+            let name: Arc<str> = n.to_string().into();
+            assert!(usage.begin(&name, quota, 0).is_ok());
+            usage.ended(&name);
+            assert_eq!(refusals.hear(&name, 1, 0), Heard::Write);
+        }
+        assert!(usage.0.len() <= MANY + 1 && refusals.0.len() <= MANY + 1);
+        assert_eq!(usage.running("busy"), 1);
+    }
+
+    #[test]
+    fn what_is_refused_too_often_is_counted_and_none_is_lost() {
+        let (mut refusals, name) = (Refusals::default(), Arc::from("mallory"));
+        let line = ROOM / 8;
+        let told: Vec<Heard> = (0..11).map(|_| refusals.hear(&name, line, 0)).collect();
+        assert!(told[..8].iter().all(|heard| *heard == Heard::Write));
+        assert_eq!(told[8], Heard::Counted { first: true });
+        assert_eq!(told[9..], [Heard::Counted { first: false }; 2]);
+        // In order: while some are only counted, so are all.
+        assert_eq!(refusals.hear(&name, 1, 3_600 * SECOND), Heard::Counted { first: false });
+        assert_eq!(refusals.hear(&Arc::from("alice"), line, 0), Heard::Write);
+        assert_eq!((refusals.counted("mallory"), refusals.counted("mallory")), (4, 0));
+        assert_eq!(refusals.hear(&name, line, 3_600 * SECOND), Heard::Write);
     }
 
     #[test]

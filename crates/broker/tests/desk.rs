@@ -45,6 +45,7 @@ fn users() -> Vec<User> {
         user("slow", &["monitor"], Written { timeout: Some(Duration::from_millis(200)), ..wide.clone() }),
         user("short", &["monitor"], Written { output: Some(10), ..Written::default() }),
         user("few", &["monitor"], Written { rate: Some(3), ..Written::default() }),
+        user("2000@*", &["agent"], Written { rate: Some(3), ..Written::default() }),
         user("one", &["monitor"], Written { concurrency: Some(1), ..wide }),
     ]
 }
@@ -204,6 +205,78 @@ async fn a_job_is_carried_to_its_end_and_written_down_when_nobody_waits() {
     let begun = tokio::time::Instant::now();
     while bench.audit().iter().filter(|line| line["kind"] == "done").count() < 2 {
         assert!(begun.elapsed() < Duration::from_secs(10), "{:#?}", bench.audit());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_goes_away_leaves_the_command_under_way_until_it_has_ended() {
+    let bench = bench().await;
+    let desk = bench.desk.clone();
+    let waiting = tokio::spawn(async move {
+        desk.run(&visit("one"), Order { command: "msleep 1500", switch: None }).await.map(|_| ())
+    });
+    until(|| bench.received().iter().any(|line| line == "api msleep 1500")).await;
+    waiting.abort();
+    assert!(waiting.await.is_err_and(|error| error.is_cancelled()));
+    // It counts while the switch is at it, and what came of it is known.
+    assert!(matches!(bench.run("one", "status").await, Err(Refused::TooMany)));
+    until(|| bench.audit().iter().any(|line| line["kind"] == "done")).await;
+    assert!(bench.audit().iter().any(|line| line["result"] == "ok"), "{:#?}", bench.audit());
+    until(|| bench.audit().iter().filter(|line| line["kind"] == "done").count() == 1).await;
+    bench.run("one", "status").await.unwrap();
+}
+
+#[tokio::test]
+async fn asking_whose_a_channel_is_counts_whatever_is_decided() {
+    let bench = bench().await;
+    let mut too_fast = 0;
+    for n in 0..20 {
+        let command = format!("uuid_kill 9e8f3f0a-0000-4000-8000-{n:012}");
+        match bench.run("2000@pbx.example", &command).await.unwrap_err() {
+            Refused::TooFast { .. } => too_fast += 1,
+            refused => assert!(refused.is_denial(), "{refused}"),
+        }
+    }
+    let asked = bench.received().iter().filter(|line| line.starts_with("api uuid_dump")).count();
+    assert_eq!((asked + too_fast, too_fast > 0), (20, true));
+}
+
+#[tokio::test]
+async fn nobody_fills_the_audit_with_what_is_refused() {
+    let bench = bench().await;
+    let command = format!("status\n{}", "\u{1}".repeat(16_000));
+    const ATTEMPTS: u64 = 500;
+    for _ in 0..ATTEMPTS {
+        bench.run("stranger", &command).await.unwrap_err();
+    }
+    bench.run("monitor", "system id").await.unwrap_err();
+    // Every one is there, by itself or in a number.
+    let told = || {
+        let audit = bench.audit();
+        let refused = audit.iter().filter(|line| line["user"] == "stranger" && line["decision"] == "refused");
+        refused
+            .map(|line| {
+                let rule = line["rule"].as_str().unwrap();
+                rule.split_once(" more attempts").map_or(1, |(many, _)| many.parse::<u64>().unwrap())
+            })
+            .sum::<u64>()
+    };
+    until(|| told() >= ATTEMPTS).await;
+    assert_eq!(told(), ATTEMPTS);
+    assert!(bench.audit().iter().any(|line| line["command"] == "system id"));
+    let bytes: u64 = std::fs::read_dir(bench.directory.path())
+        .unwrap()
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    assert!(bytes < 4 << 20, "{bytes}");
+}
+
+/// Waits for a condition.
+async fn until(condition: impl Fn() -> bool) {
+    let begun = tokio::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -20,37 +20,50 @@ pub(super) struct About<'a> {
     pub(super) switch: &'a str,
 }
 
+/// One of the requests that a caller may have under way, until it is dropped.
+pub(super) struct Place {
+    desk: Arc<Desk>,
+    counted: Arc<str>,
+}
+
+impl Place {
+    /// Asks the limits.
+    pub(super) fn take(desk: &Arc<Desk>, visit: &Visit, grant: &Grant) -> Result<Place, Refused> {
+        let counted = visit.counted();
+        let quota = Quota { rate: grant.terms.rate, concurrency: grant.terms.concurrency };
+        desk.usage().begin(&counted, quota, clock::steady()).map_err(|excess| match excess {
+            Excess::Rate { wait } => Refused::TooFast { wait: Duration::from_micros(wait) },
+            Excess::Concurrency => Refused::TooMany,
+        })?;
+        Ok(Place { desk: desk.clone(), counted })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.desk.usage().ended(&self.counted);
+    }
+}
+
 /// An order that was allowed. Dropped without an end, it says that nobody waited.
 pub(super) struct Attempt {
-    desk: Arc<Desk>,
+    place: Place,
     /// The number of what was written down.
     of: Option<u64>,
     begun: u64,
-    counted: Arc<str>,
     ended: bool,
 }
 
 impl Attempt {
-    /// Asks the limits and writes down that it is tried.
+    /// Writes down that it is tried.
     pub(super) fn begin(
-        desk: &Arc<Desk>,
+        place: Place,
         visit: &Visit,
-        grant: &Grant,
         about: &About<'_>,
         why: &str,
         shadow: Option<&Decision>,
     ) -> Result<Attempt, Refused> {
-        let (counted, begun) = (visit.counted(), clock::steady());
-        let quota = Quota { rate: grant.terms.rate, concurrency: grant.terms.concurrency };
-        if let Err(excess) = desk.usage().begin(&counted, quota, begun) {
-            let refused = match excess {
-                Excess::Rate { wait } => Refused::TooFast { wait: Duration::from_micros(wait) },
-                Excess::Concurrency => Refused::TooMany,
-            };
-            return Err(desk.refuse(visit, about, refused));
-        }
-        // From here on its end gives the place free.
-        let mut attempt = Attempt { desk: desk.clone(), of: None, begun, counted, ended: false };
+        let desk = place.desk.clone();
         let verdict = match shadow {
             Some(_) => {
                 desk.counts.shadow.fetch_add(1, Relaxed);
@@ -58,11 +71,11 @@ impl Attempt {
             }
             None => Verdict::Allowed,
         };
-        attempt.of = desk.write(visit, about, verdict, &with_shadow(why, shadow)).inspect_err(|_| {
+        let of = desk.write(visit, about, verdict, &with_shadow(why, shadow)).inspect_err(|_| {
             desk.counts.refused.fetch_add(1, Relaxed);
         })?;
         desk.counts.allowed.fetch_add(1, Relaxed);
-        Ok(attempt)
+        Ok(Attempt { place, of, begun: clock::steady(), ended: false })
     }
 
     /// It has ended so, with an answer of that many bytes.
@@ -74,7 +87,7 @@ impl Attempt {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (Some(of), Some(journal)) = (self.of, &self.desk.journal) else { return };
+        let (Some(of), Some(journal)) = (self.of, &self.place.desk.journal) else { return };
         let micros = clock::steady().saturating_sub(self.begun);
         let done = Done { at: clock::now(), of, result, bytes: bytes as u64, micros };
         // It is done: a journal that fails tells so itself, and refuses the next.
@@ -84,7 +97,6 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.desk.usage().ended(&self.counted);
         self.close("nobody waited for the answer", 0);
     }
 }

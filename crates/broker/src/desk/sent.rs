@@ -1,6 +1,6 @@
 //! Messages to channels and events for all, through the desk.
 
-use super::{Asking, Attempt, Desk, Refused, Visit, caller, channels};
+use super::{Asking, Attempt, Carried, Desk, Refused, Visit, caller, channels};
 use crate::announcement::Announcement;
 use crate::freeswitch;
 use crate::line::Line;
@@ -33,8 +33,13 @@ impl Desk {
         let asked =
             Asking { form: "sendmsg", shown: &self.shown(&written), deeds: &deeds, channels: &named, switch };
         let (switch, limit, attempt) = self.admit_sent(visit, &asked, "sendmsg").await?;
-        let answer = switch.upstream.message(channel, &message.headers(), None, limit).await;
-        self.answered(attempt, &switch.name, answer)
+        let (desk, upstream, name) = (self.clone(), switch.upstream.clone(), switch.name.clone());
+        let (message, channel) = (message.clone(), channel.to_owned());
+        let work = async move {
+            let answer = upstream.message(&channel, &message.headers(), None, limit).await;
+            desk.answered(attempt, &name, answer)
+        };
+        Carried::new(work).await
     }
 
     /// Sends an event to everybody who listens (`sendevent`) and gives the switch's reply.
@@ -58,9 +63,13 @@ impl Desk {
             switch,
         };
         let (switch, limit, attempt) = self.admit_sent(visit, &asked, "sendevent").await?;
-        let (name, headers, body) = (announcement.name(), announcement.headers(), announcement.body());
-        let answer = switch.upstream.announce(name, &headers, body, limit).await;
-        self.answered(attempt, &switch.name, answer)
+        let (desk, upstream, name) = (self.clone(), switch.upstream.clone(), switch.name.clone());
+        let event = announcement.clone();
+        let work = async move {
+            let answer = upstream.announce(event.name(), &event.headers(), event.body(), limit).await;
+            desk.answered(attempt, &name, answer)
+        };
+        Carried::new(work).await
     }
 
     async fn admit_sent(

@@ -1,7 +1,7 @@
 //! Somebody at a door: who, from where, by which way.
 
 use crate::identity::Identity;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The way in, for the audit.
@@ -47,11 +47,18 @@ impl Door {
 }
 
 impl Visit {
-    /// Whose limits count. Callers without a credential share them by address.
+    /// Whose limits count. Callers without a credential share them by IPv4 address or IPv6 /64.
     pub(super) fn counted(&self) -> Arc<str> {
         match self.source {
-            Some(source) if self.identity.name.is_empty() => source.to_string().into(),
+            Some(source) if self.identity.name.is_empty() => network(source).to_string().into(),
             _ => self.identity.name.clone(),
         }
+    }
+}
+
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
     }
 }

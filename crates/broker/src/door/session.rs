@@ -270,7 +270,9 @@ impl<'a> Talk<'a> {
         if known == 0 && !words.custom {
             return answer(session, reply::NO_KEYWORDS);
         }
-        words.subclasses.iter().for_each(|subclass| _ = wants.add_custom(subclass));
+        if !words.subclasses.iter().all(|subclass| wants.add_custom(subclass)) {
+            return answer(session, "-ERR invalid subclass");
+        }
         if wants.subclasses() > MOST_SUBCLASSES {
             return answer(session, "-ERR too many subclasses");
         }

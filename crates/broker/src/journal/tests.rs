@@ -159,6 +159,21 @@ fn old_files_are_deleted_by_age_and_by_size() {
 }
 
 #[test]
+fn a_flood_of_lines_takes_no_more_room_than_it_may() {
+    let directory = TempDir::new().unwrap();
+    let journal = open(Settings { keep_size: 20_000, file_size: 4_000, ..settings(&directory) });
+    for second in 0..20 {
+        journal.tick(AT + second * 1_000_000).unwrap();
+        (0..10).for_each(|_| _ = journal.write(&asked(AT + second * 1_000_000, "status")).unwrap());
+    }
+    journal.tick(AT + 20_000_000).unwrap();
+    let size = |path: &PathBuf| path.metadata().unwrap().len();
+    let bytes: u64 = files(journal.directory()).unwrap().iter().map(size).sum();
+    assert!((10_000..30_000).contains(&bytes), "{bytes}");
+    assert!(report(&journal).is_whole());
+}
+
+#[test]
 fn an_unfinished_line_is_set_aside_and_told() {
     let directory = TempDir::new().unwrap();
     let journal = open(settings(&directory));

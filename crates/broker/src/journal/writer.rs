@@ -20,6 +20,7 @@ pub(super) struct Writer {
     checked: u64,
     /// The file that was open is not there any more, or was changed.
     vanished: bool,
+    /// When old files were looked for last; 0 when it is time to.
     pruned: u64,
     lost: Option<Lost>,
     failing: Option<Trouble>,
@@ -176,6 +177,8 @@ impl Writer {
             return Err(trouble);
         }
         self.vanished = false;
+        // All together may be too large now.
+        self.pruned = 0;
         if self.settings.sync != Sync::Never {
             // The last lines of the old file, and the name of the new one.
             if let Some(before) = before {

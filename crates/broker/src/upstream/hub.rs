@@ -306,11 +306,11 @@ fn queue(
     change: wants::Change,
     replies: &mut VecDeque<Pending>,
 ) -> Result<(), Disconnect> {
-    if let Some(list) = change.add {
+    for list in change.add.into_iter().flat_map(parts) {
         connection.queue(Command::Event(&list))?;
         replies.push_back(Some(list));
     }
-    if let Some(list) = change.remove {
+    for list in change.remove.into_iter().flat_map(parts) {
         connection.queue(Command::NixEvent(&list))?;
         replies.push_back(None);
     }
@@ -319,6 +319,17 @@ fn queue(
         replies.push_back(None);
     }
     Ok(())
+}
+
+/// The same in lists that are not too long for one command, however much followers want together.
+fn parts(list: Subscription) -> Vec<Subscription> {
+    if list.subclasses().len() <= SUBCLASSES_AT_ONCE {
+        return vec![list];
+    }
+    // The names of events go with the first.
+    let mut part = list.events().iter().fold(Subscription::new(Format::Plain), Subscription::event);
+    let chunks = list.subclasses().chunks(SUBCLASSES_AT_ONCE);
+    chunks.map(|chunk| chunk.iter().fold(std::mem::take(&mut part), Subscription::custom)).collect()
 }
 
 /// A user whom we are at the switch may be allowed some events only: one that is refused takes the rest of its command with it, so they are
@@ -382,5 +393,7 @@ fn owners_need() -> u128 {
     *BITS
 }
 
+/// Subclasses in one command.
+const SUBCLASSES_AT_ONCE: usize = 64;
 /// A connection that is given up for silence waits twice as long the next time, up to this.
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);

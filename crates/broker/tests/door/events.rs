@@ -222,3 +222,33 @@ async fn a_gap_in_the_events_is_told() {
     site.switch.emit(&event("TALK", &[]));
     assert!(client.event().await.body.contains("Event-Name: TALK"));
 }
+
+#[tokio::test]
+async fn however_much_is_listened_to_the_switch_can_read_it() {
+    let site = Site::open().await;
+    let mut clients = Vec::new();
+    for at in 0..5 {
+        let mut client = site.client("admin").await;
+        assert_eq!(
+            client.ask(&format!("event plain CUSTOM {}", "x".repeat(200))).await.text,
+            "-ERR invalid subclass"
+        );
+        let many: Vec<_> = (0..250).map(|n| format!("lab::{at}-{n}-{}", "x".repeat(90))).collect();
+        let told = client.ask(&format!("event plain TALK CUSTOM {}", many.join(" "))).await;
+        assert_eq!(told.text, "+OK event listener enabled plain");
+        clients.push(client);
+    }
+    // All of it again, at once.
+    site.switch.stop().await;
+    let upstream = &site.desk.switches()[0].upstream;
+    until(|| upstream.state().events.is_down()).await;
+    site.switch.restart().await.unwrap();
+    until(|| upstream.state().events.is_up()).await;
+    for (at, client) in clients.iter_mut().enumerate() {
+        client.events.clear();
+        let text =
+            format!("Event-Name: CUSTOM\nEvent-Subclass: lab::{at}-249-{}\nNumber: {at}\n\n", "x".repeat(90));
+        site.switch.emit(&simswitch::Event::from_plain(text.into_bytes()).unwrap());
+        while !client.event().await.body.contains(&format!("Number: {at}\n")) {}
+    }
+}

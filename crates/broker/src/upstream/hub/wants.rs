@@ -36,9 +36,10 @@ impl Wants {
         bit != 0
     }
 
-    /// Adds a subclass of CUSTOM. One that cannot be written into a command is left out; gives whether it could.
+    /// Adds a subclass of CUSTOM. One that cannot be written into a command, or is overlong, is left out; gives whether it could.
     pub fn add_custom(&mut self, subclass: &str) -> bool {
-        let fits = !subclass.is_empty() && !subclass.chars().any(|c| c.is_control() || c == ' ');
+        let fits = (1..=LONGEST_SUBCLASS).contains(&subclass.len())
+            && !subclass.chars().any(|c| c.is_control() || c == ' ');
         if fits {
             self.names |= bit("CUSTOM");
             self.subclasses.insert(subclass.into());
@@ -180,6 +181,8 @@ pub(super) fn bit_of(name: &[u8]) -> u128 {
     BITS.get(name).copied().unwrap_or(0)
 }
 
+/// In bytes. FreeSWITCH reads commands of 10 MiB at most, and what all followers want together is sent to it.
+const LONGEST_SUBCLASS: usize = 128;
 /// The bit of CUSTOM, the first name.
 pub(super) const CUSTOM: u128 = 1;
 const EVERY_NAME: u128 = (1 << NAMES.len()) - 1;
@@ -228,6 +231,9 @@ mod tests {
         assert!(!wants.takes(b"CUSTOM", Some(b"sofia::Register")) && !wants.takes(b"HEARTBEAT", None));
         assert!(!Wants::nothing().add("NO_SUCH_EVENT"));
         assert!(!Wants::nothing().add_custom("a\nb") && !Wants::nothing().add_custom("a b"));
+        assert!(
+            Wants::nothing().add_custom(&"x".repeat(128)) && !Wants::nothing().add_custom(&"x".repeat(129))
+        );
     }
 
     #[test]

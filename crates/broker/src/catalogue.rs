@@ -279,24 +279,29 @@ impl Entry {
             "group" => ':',
             _ => ' ',
         };
-        let words: Vec<&str> = arguments.split([' ', separator]).filter(|word| !word.is_empty()).collect();
-        let mut best = 0;
-        let mut classes = Vec::new();
-        for place in places(&self.name) {
-            for subcommand in self.subcommands.iter().filter(|sub| named_at(&words, *place, &sub.name)) {
-                let length = subcommand.name.split(' ').count();
-                if length > best {
-                    classes.clear();
-                    best = length;
-                }
-                if length == best {
-                    classes.extend_from_slice(&subcommand.classes);
-                }
-            }
-        }
-        match classes.is_empty() {
+        // Behind a quote or an escape words are not where they seem to be.
+        let plain = |word: &&str| !word.contains(['\'', '"', '\\']);
+        let words: Vec<&str> =
+            arguments.split([' ', separator]).filter(|word| !word.is_empty()).take_while(plain).collect();
+        let meant: Vec<&Subcommand> = places(&self.name)
+            .iter()
+            .flat_map(|place| {
+                self.subcommands.iter().filter(|subcommand| named_at(&words, *place, &subcommand.name))
+            })
+            .collect();
+        // "queue list agents" is more than "queue list"; of others, each may be the one.
+        let is_less = |one: &&Subcommand| {
+            let begins = |more: &&Subcommand| {
+                more.name.strip_prefix(one.name.as_str()).is_some_and(|rest| rest.starts_with(' '))
+            };
+            meant.iter().any(begins)
+        };
+        match meant.is_empty() {
             true => own(),
-            false => classes.into_iter().collect(),
+            false => {
+                let most = meant.iter().filter(|subcommand| !is_less(subcommand));
+                most.flat_map(|subcommand| subcommand.classes.iter().copied()).collect()
+            }
         }
     }
 

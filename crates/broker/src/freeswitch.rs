@@ -50,6 +50,11 @@ pub(crate) fn cuts_the_line(text: &str) -> bool {
     text.contains("mod_event_socket") && (text.contains("unload") || text.contains("reload"))
 }
 
+/// "^^#a#b#c" are the arguments a, b and c to whatever splits them (`switch_separate_string`), in each place that is split once more.
+fn separates_otherwise(arguments: &str) -> bool {
+    arguments.contains("^^")
+}
+
 /// The walk through one command.
 struct Unfolding<'a> {
     catalogue: &'a Catalogue,
@@ -64,6 +69,9 @@ impl Unfolding<'_> {
         self.within(arguments, |walk| {
             if !is_name(name) {
                 return walk.undecidable(name, "is not the name of a command");
+            }
+            if separates_otherwise(arguments) {
+                return walk.undecidable(arguments, "arguments with a separator of their own");
             }
             let name = name.to_ascii_lowercase();
             walk.command_shape(&name, arguments);
@@ -84,6 +92,9 @@ impl Unfolding<'_> {
             let name = name.trim_matches(' ');
             if !is_name(name) {
                 return walk.undecidable(name, "is not the name of an application");
+            }
+            if separates_otherwise(arguments) {
+                return walk.undecidable(arguments, "arguments with a separator of their own");
             }
             let name = name.to_ascii_lowercase();
             walk.application_shape(&name, arguments);

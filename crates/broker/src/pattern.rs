@@ -14,7 +14,7 @@
 //! | `!CUSTOM crm::*` | sending a CUSTOM event of such a subclass |
 //!
 //! A `*` in a word matches no separator (`,` `|` `;`, quotes, brackets, `$`, `&`), so that what looks like one destination cannot be
-//! two. A word that holds quotes or a `${...}` is matched by nothing but the rest of the line.
+//! two, and no way up (`..`), so that `ivr/*` stays below `ivr`. A word that holds quotes or a `${...}` is matched by nothing but the rest of the line.
 
 use crate::catalogue::Class;
 use crate::deed::Deed;
@@ -313,7 +313,10 @@ fn wild<'a>(mut texts: impl DoubleEndedIterator<Item = &'a str>, given: &str) ->
 
 /// Whether everybody, the switch included, takes the word for one and the same thing.
 fn is_plain(word: &str) -> bool {
-    !word.is_empty() && !word.contains(":_:") && !word.chars().any(is_special)
+    !word.is_empty()
+        && !word.contains(":_:")
+        && !word.chars().any(is_special)
+        && !word.split('/').any(|part| part == "..")
 }
 
 /// Separates, quotes, expands or escapes somewhere in the switch.

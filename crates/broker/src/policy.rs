@@ -117,9 +117,11 @@ impl Policy {
             }
             _ => {}
         }
-        // What it runs has been judged, or it would be undecidable: the class says more only where it is the only one.
+        // What a command runs has been judged, or it would be undecidable: the class says more only where it is the only one. What a variable
+        // runs later has not.
+        let is_set = matches!(deed, Deed::Set { .. });
         let others: Classes = classes.iter().filter(|class| *class != Class::RunsCommands).collect();
-        let classes = if others.is_empty() { classes } else { others };
+        let classes = if others.is_empty() || is_set { classes } else { others };
         let allowed: Classes = self.allow.iter().filter_map(|rule| rule.pattern.class()).collect();
         if !classes.is_empty() && classes.within(allowed) {
             return Says::Allowed(words(classes));

@@ -39,6 +39,12 @@ impl Unfolding<'_> {
     /// What an originated call is put through to: `&app(args)`, or an extension with dialplan and context.
     pub(super) fn destination(&mut self, words: &[&str]) {
         let Some(first) = words.first() else { return };
+        // Behind extension, dialplan and context stand the caller's name and number.
+        for (at, name) in [(3, "origination_caller_id_name"), (4, "origination_caller_id_number")] {
+            if let Some(value) = words.get(at).filter(|word| !word.eq_ignore_ascii_case("undef")) {
+                self.set(name, value);
+            }
+        }
         if let Some(application) = first.strip_prefix('&') {
             match application.split_once('(') {
                 None => self.application(application, ""),

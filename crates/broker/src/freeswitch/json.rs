@@ -75,8 +75,12 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
         let mut members: Vec<(String, Node)> = Vec::new();
         while let Some((name, node)) = map.next_entry::<String, Node>()? {
-            if members.len() >= MOST_MEMBERS || find(&members, &name).is_some() {
-                return Err(serde::de::Error::custom("a member is there twice, or there are too many"));
+            // The switch's reader drops a NUL: "c\\u0000md" is "cmd" to it.
+            let is_odd = name.chars().any(|character| is_control(character) || !character.is_ascii());
+            if is_odd || members.len() >= MOST_MEMBERS || find(&members, &name).is_some() {
+                return Err(serde::de::Error::custom(
+                    "a member is there twice, oddly named, or one too many",
+                ));
             }
             members.push((name, node));
         }

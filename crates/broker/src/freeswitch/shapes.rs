@@ -5,6 +5,7 @@
 
 use super::Unfolding;
 use super::expression::has_expression;
+use crate::catalogue::{Class, Classes, Entry};
 use crate::deed::Deed;
 
 impl Unfolding<'_> {
@@ -29,7 +30,13 @@ impl Unfolding<'_> {
             }
             // The directory's dial string is expanded, not these arguments.
             "group_call" => {}
-            "sched_api" => self.line(after(arguments, 2).trim_end_matches('&')),
+            // Split at the first blank and at the next: of two together the second ends an empty group's name.
+            "sched_api" => match arguments.split_once(' ').map(|(_, rest)| rest) {
+                Some(rest) if rest.starts_with(' ') => {
+                    self.undecidable(arguments, "blanks that make the group's name empty");
+                }
+                _ => self.line(after(arguments, 2).trim_end_matches('&')),
+            },
             "alias" => match first(arguments) {
                 "add" | "stickyadd" => self.line(after(arguments, 2)),
                 _ => {}
@@ -45,7 +52,13 @@ impl Unfolding<'_> {
             }
             "uuid_dual_transfer" => self.structured(arguments, |walk, words| {
                 for end in words.iter().skip(1) {
-                    walk.transfer(&end.split('/').collect::<Vec<_>>());
+                    let parts: Vec<&str> = end.split('/').collect();
+                    // One that ends in "/inline" is an inline dialplan as a whole, whatever other "/" it holds.
+                    let is_inline = parts.iter().any(|part| part.eq_ignore_ascii_case("inline"));
+                    match is_inline && parts.len() > 2 {
+                        true => walk.undecidable(end, "an inline dialplan with slashes"),
+                        false => walk.transfer(&parts),
+                    }
                 }
             }),
             "uuid_setvar" => self.structured(arguments, |walk, words| {
@@ -98,7 +111,10 @@ impl Unfolding<'_> {
             // What they run is theirs: their class says it.
             _ if OPAQUE.contains(&name) => {}
             _ => {
-                self.media(arguments);
+                match classes(self.catalogue.command(name)).has(Class::Media) {
+                    true => self.media(arguments),
+                    false => self.program(arguments),
+                }
                 if self.catalogue.command(name).is_some_and(|entry| !entry.runs.is_empty()) {
                     self.undecidable(name, "runs others in a way that is not followed");
                 }
@@ -117,12 +133,19 @@ impl Unfolding<'_> {
         }
         self.deeds.push(Deed::Application { name: name.into(), arguments: arguments.into() });
         match name {
-            "set" | "set_global" | "export" | "bridge_export" | "set_profile_var" => {
-                match arguments.split_once('=') {
-                    Some((name, value)) => self.set(name, value),
-                    None => self.set(arguments, ""),
+            // The caller profile decides by which dialplan the next transfer goes.
+            "set_profile_var" => {
+                let (name, value) = arguments.split_once('=').unwrap_or((arguments, ""));
+                match name.trim_matches(' ').to_ascii_lowercase().as_str() {
+                    "dialplan" => self.set("force_transfer_dialplan", value),
+                    "context" => self.set("force_transfer_context", value),
+                    _ => self.set(name, value),
                 }
             }
+            "set" | "set_global" | "export" | "bridge_export" => match arguments.split_once('=') {
+                Some((name, value)) => self.set(name, value),
+                None => self.set(arguments, ""),
+            },
             "multiset" => match arguments.contains("^^") {
                 true => self.undecidable(arguments, "variables with another separator"),
                 false => self.assignments(arguments, ' '),
@@ -162,7 +185,10 @@ impl Unfolding<'_> {
             "speak" => self.media(arguments),
             _ if OPAQUE.contains(&name) => {}
             _ => {
-                self.media(arguments);
+                match classes(self.catalogue.application(name)).has(Class::Media) {
+                    true => self.media(arguments),
+                    false => self.program(arguments),
+                }
                 if self.catalogue.application(name).is_some_and(|entry| !entry.runs.is_empty()) {
                     self.undecidable(name, "runs others in a way that is not followed");
                 }
@@ -193,11 +219,26 @@ impl Unfolding<'_> {
         }
     }
 
-    /// A path is a file, or a scheme that may run a program.
-    fn media(&mut self, text: &str) {
-        let text = text.to_ascii_lowercase();
+    /// A path or an engine may be one that runs a program.
+    pub(super) fn program(&mut self, text: &str) {
+        // The switch takes quotes out of the middle of a word, too.
+        let text = text.replace(['\'', '"', '\\'], "").to_ascii_lowercase();
         if ["shell_stream:", "tts_commandline"].iter().any(|scheme| text.contains(scheme)) {
             self.undecidable(&text, "a path that runs a program");
+        }
+    }
+
+    /// Something is played or recorded: a file, or what its scheme says.
+    fn media(&mut self, text: &str) {
+        self.program(text);
+        let text = text.replace(['\'', '"', '\\'], "").to_ascii_lowercase();
+        let is_elsewhere = text.match_indices("://").any(|(at, _)| {
+            let start =
+                text[..at].rfind(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+            !INSIDE.contains(&&text[start.map_or(0, |start| start + 1)..at])
+        });
+        if is_elsewhere {
+            self.deeds.push(Deed::Command { name: "open_url".into(), arguments: text });
         }
     }
 
@@ -257,6 +298,15 @@ const OPAQUE: &[&str] = &[
     "ivr",
     "phrase",
 ];
+
+/// Schemes of what the switch holds or makes itself.
+const INSIDE: &[&str] =
+    &["file", "file_string", "tone_stream", "silence_stream", "local_stream", "say", "phrase"];
+
+/// All classes of an entry.
+fn classes(entry: Option<&Entry>) -> Classes {
+    entry.map(|entry| entry.classes("")).unwrap_or_default()
+}
 
 /// The first word.
 fn first(text: &str) -> &str {

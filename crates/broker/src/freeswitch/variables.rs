@@ -1,6 +1,6 @@
 //! Setting a variable: some values are run.
 //!
-//! `execute_on_*` and its like hold "app args" or "app::args", `api_on_*` and `api_hangup_hook` hold a command. Every other variable that the
+//! `*execute_on_*` hold "app args" or "app::args", `*api_on_*` and `api_hangup_hook` hold a command. Every other variable that the
 //! catalogue knows is judged by its name; the rest only hold a value.
 
 use super::Unfolding;
@@ -20,14 +20,16 @@ impl Unfolding<'_> {
         }
         let bare = bare.to_ascii_lowercase();
         self.expressions(value);
+        // It may be the path of a file, or the name of an engine.
+        self.program(value);
         self.deeds.push(Deed::Set { name: bare.clone(), value: value.to_owned() });
         let value = value.trim_matches([' ', '\'']);
         if value.is_empty() {
             return;
         }
-        if bare.starts_with("execute_on_") || bare.starts_with("verto_execute_on_") {
+        if bare.contains("execute_on_") {
             self.application_text(value);
-        } else if bare.starts_with("api_on_")
+        } else if bare.contains("api_on_")
             || matches!(bare.as_str(), "api_hangup_hook" | "api_reporting_hook")
         {
             self.line(value);

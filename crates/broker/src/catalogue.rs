@@ -407,6 +407,8 @@ impl Catalogue {
         let bare = name.strip_prefix("variable_").unwrap_or(&name);
         self.secrets
             .iter()
+            // Names of events whose body is secret are no variables.
+            .filter(|secret| secret.place.iter().any(|place| place != "body"))
             .any(|secret| secret.how.fits(&secret.name, &name) || secret.how.fits(&secret.name, bare))
     }
 

@@ -25,7 +25,7 @@ pub const MARK: &str = "***";
 #[derive(Debug, Clone)]
 pub struct Redactor {
     names: Names,
-    /// Events whose body may be anything; in lower case.
+    /// Events and subclasses whose body may be anything; in lower case.
     bodies: Vec<String>,
 }
 
@@ -87,7 +87,12 @@ impl Redactor {
     pub fn event(&self, event: &EventView<'_>, format: Format, out: &mut Vec<u8>) {
         let body = event.body().map(|body| {
             let body = body.decoded();
-            if self.bodies.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(event.name())) {
+            let subclass = event.subclass().map(|value| value.decoded());
+            let is_event = |name: &[u8]| {
+                name.eq_ignore_ascii_case(event.name())
+                    || subclass.as_deref().is_some_and(|subclass| name.eq_ignore_ascii_case(subclass))
+            };
+            if self.bodies.iter().any(|name| is_event(name.as_bytes())) {
                 return MARK.as_bytes().into();
             }
             match text::redacted(&self.names, &body, Form::Free) {

@@ -224,7 +224,12 @@ fn splits(text: &str) -> Vec<Vec<String>> {
         }
     }
     quoted.retain(|word| !word.is_empty());
-    vec![plain, quoted]
+    // "^^#a#b" has a separator of its own.
+    let own = text.strip_prefix("^^").and_then(|rest| {
+        let separator = rest.chars().next()?;
+        Some(rest[separator.len_utf8()..].split(separator).map(str::to_owned).collect())
+    });
+    [plain, quoted].into_iter().chain(own).collect()
 }
 
 const PIECES: &[&str] = &[
@@ -275,6 +280,8 @@ const PIECES: &[&str] = &[
     ":",
     ";",
     "^^:",
+    "^^#",
+    "#",
     "=",
     "system::id",
     "system:id",
@@ -308,6 +315,8 @@ fn command() -> impl Strategy<Value = String> {
         "originate user/1000@pbx.example ".into(),
         "originate {".into(),
         "originate [".into(),
+        "originate ^^#user/1000@pbx.example#".into(),
+        format!("uuid_transfer ^^#{OWN}#"),
         "status ".into(),
         "show ".into(),
         "bgapi ".into(),

@@ -39,7 +39,8 @@ impl Unfolding<'_> {
             },
             "alias" => match first(arguments) {
                 "add" | "stickyadd" => self.line(after(arguments, 2)),
-                _ => {}
+                "del" => {}
+                _ => self.undecidable(arguments, "an alias is added, added for good or taken away"),
             },
             "uuid_broadcast" => self.structured(arguments, |walk, words| walk.broadcast(words.get(1))),
             "sched_broadcast" => self.structured(arguments, |walk, words| walk.broadcast(words.get(2))),
@@ -101,7 +102,7 @@ impl Unfolding<'_> {
                 self.undecidable(arguments, "variables in an encoding of their own");
             }
             "group" => {
-                if arguments.to_ascii_lowercase().starts_with("insert") {
+                if arguments.to_ascii_lowercase().starts_with("insert") || is_quoted(arguments) {
                     self.undecidable(arguments, "a dial string that is stored");
                 }
             }
@@ -157,7 +158,9 @@ impl Unfolding<'_> {
                 walk.transfer(words.get(leg..).unwrap_or_default());
             }),
             "att_xfer" => self.dial_string(arguments),
-            "bind_meta_app" => self.application_text(after(arguments, 3)),
+            "bind_meta_app" => {
+                self.structured(arguments, |walk, _| walk.application_text(after(arguments, 3)));
+            }
             "playback" => self.media(arguments),
             "sched_transfer" => {
                 self.structured(arguments, |walk, words| walk.transfer(words.get(1..).unwrap_or_default()));
@@ -200,15 +203,21 @@ impl Unfolding<'_> {
         if arguments.is_empty() {
             return self.deeds.push(Deed::Command { name: "originate".into(), arguments: String::new() });
         }
-        self.structured(arguments, |walk, words| {
-            walk.dial_string(words[0]);
-            walk.destination(&words[1..]);
+        self.quoted(arguments, |walk, words| {
+            // An old word that changes nothing.
+            let skipped = usize::from(words[0].eq_ignore_ascii_case("machine"));
+            walk.dial_string(words.get(skipped).copied().unwrap_or_default());
+            walk.destination(words.get(skipped + 1..).unwrap_or_default());
         });
     }
 
     fn conference(&mut self, arguments: &str) {
         let action = after(arguments, 1);
         self.media(arguments);
+        // Quotes may end after a blank, and then another word is the action.
+        if [first(arguments), first(action)].iter().any(|word| is_quoted(word)) {
+            return self.undecidable(arguments, "quotes or escapes before what the conference is to do");
+        }
         // "conference dial ..." has no name before it when there is no conference called "dial".
         for dial in [arguments, action] {
             if matches!(first(dial).to_ascii_lowercase().as_str(), "dial" | "bgdial") {
@@ -256,9 +265,38 @@ impl Unfolding<'_> {
         }
     }
 
+    /// The same where words stand in single quotes, as a name with a blank does: the switch splits outside of them and takes them away, and
+    /// so do we. Inside is nothing but words, so that nobody takes it for more.
+    fn quoted(&mut self, arguments: &str, look: impl FnOnce(&mut Self, &[&str])) {
+        let parts: Vec<&str> = arguments.split('\'').collect();
+        let is_inner = |character: char| character.is_alphanumeric() || " _-.".contains(character);
+        let are_words = parts.iter().skip(1).step_by(2).all(|inside| inside.chars().all(is_inner));
+        if parts.len() == 1 || parts.len().is_multiple_of(2) || !are_words || arguments.contains(['"', '\\'])
+        {
+            return self.structured(arguments, look);
+        }
+        let mut words = vec![String::new()];
+        for (at, part) in parts.iter().enumerate() {
+            for (place, piece) in part.split(' ').enumerate() {
+                if place > 0 && at % 2 == 0 {
+                    words.push(String::new());
+                }
+                if let Some(word) = words.last_mut() {
+                    let blank = if place > 0 && at % 2 == 1 { " " } else { "" };
+                    *word += blank;
+                    *word += piece;
+                }
+            }
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+        if !words.is_empty() {
+            look(self, &words);
+        }
+    }
+
     /// Arguments whose places matter. Quotes and escapes move them, so with those nobody can say.
     fn structured(&mut self, arguments: &str, look: impl FnOnce(&mut Self, &[&str])) {
-        if arguments.contains(['\'', '"', '\\']) {
+        if is_quoted(arguments) {
             return self.undecidable(arguments, "quotes or escapes where the place of an argument matters");
         }
         let words: Vec<&str> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
@@ -298,6 +336,11 @@ const OPAQUE: &[&str] = &[
     "ivr",
     "phrase",
 ];
+
+/// Whether quotes or escapes may move the places of arguments.
+fn is_quoted(text: &str) -> bool {
+    text.contains(['\'', '"', '\\'])
+}
 
 /// Schemes of what the switch holds or makes itself.
 const INSIDE: &[&str] =

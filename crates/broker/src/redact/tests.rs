@@ -170,6 +170,27 @@ fn a_plain_event_without_secrets_is_as_it_came() {
     }
 }
 
+#[test]
+fn what_people_say_and_type_is_not_shown() {
+    for (name, subclass) in [
+        ("MESSAGE", ""),
+        ("SEND_MESSAGE", ""),
+        ("RECV_INFO", ""),
+        ("DETECTED_SPEECH", ""),
+        ("CUSTOM", "Event-Subclass: SMS%3A%3ASEND_MESSAGE\n"),
+    ] {
+        let text = format!("Event-Name: {name}\n{subclass}Content-Length: 4\n\n4711");
+        let mut out = Vec::new();
+        REDACTOR.event(&EventView::parse(Format::Plain, text.as_bytes()).unwrap(), Format::Plain, &mut out);
+        let shown = String::from_utf8(out).unwrap();
+        assert!(!shown.contains("4711") && shown.ends_with(MARK), "{shown}");
+    }
+    let text = "Event-Name: CUSTOM\nEvent-Subclass: crm%3A%3Anote\nContent-Length: 4\n\n4711";
+    let mut out = Vec::new();
+    REDACTOR.event(&EventView::parse(Format::Plain, text.as_bytes()).unwrap(), Format::Plain, &mut out);
+    assert!(out.ends_with(b"4711"));
+}
+
 /// An event with a secret at each of its places, in each format; gives the frames.
 fn frames(secret: &str) -> Vec<String> {
     let mut writer = EventWriter::new(Format::Plain);

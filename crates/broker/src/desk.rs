@@ -254,20 +254,18 @@ impl Desk {
         Ok(View::new(self, visit, &switch.upstream))
     }
 
-    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down, but counts for the
-    /// limits.
+    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down.
     ///
     /// # Errors
     /// When there is nothing to decide.
     pub async fn explain(
-        self: &Arc<Self>,
+        &self,
         visit: &Visit,
         order: Order<'_>,
     ) -> Result<(Decision, Option<Decision>), Refused> {
         let line = Line::new(order.command)?;
         let switch = self.switch(order.switch)?;
         let grant = self.grant(visit)?;
-        let _place = Place::take(self, visit, &grant)?;
         let asked = Asking {
             form: "api",
             shown: order.command,

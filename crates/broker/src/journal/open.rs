@@ -109,7 +109,8 @@ fn notes(opened: &Opened) -> Vec<String> {
     notes
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
+/// Makes a directory ours alone, until the file is dropped.
+pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     let lock = File::open(directory).map_err(OpenError::at(directory))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

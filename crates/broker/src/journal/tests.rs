@@ -174,6 +174,27 @@ fn a_flood_of_lines_takes_no_more_room_than_it_may() {
 }
 
 #[test]
+fn a_directory_that_was_exchanged_is_not_written_beside_somebody_else() {
+    let parent = TempDir::new().unwrap();
+    let place = parent.path().join("audit");
+    let first = open(Settings { directory: place.clone(), ..settings(&parent) });
+    first.write(&asked(AT, "status")).unwrap();
+    fs::rename(&place, parent.path().join("away")).unwrap();
+    let second = open(Settings { directory: place.clone(), ..settings(&parent) });
+    second.write(&asked(AT, "status")).unwrap();
+    let refused = first.write(&asked(AT + 2_000_000, "show calls")).unwrap_err();
+    assert!(refused.reason.contains("another process"), "{refused}");
+    assert!(report(&second).is_whole());
+    // Once the other is gone it is the first one's.
+    drop(second);
+    first.write(&asked(AT + 4_000_000, "show calls")).unwrap();
+    assert!(matches!(
+        Journal::open(Settings { directory: place, ..settings(&parent) }, None, AT),
+        Err(OpenError::InUse(_))
+    ));
+}
+
+#[test]
 fn an_unfinished_line_is_set_aside_and_told() {
     let directory = TempDir::new().unwrap();
     let journal = open(settings(&directory));

@@ -1,6 +1,6 @@
 //! Who appends: one file at a time, begun anew by size and day, mended after a failure.
 
-use super::{Settings, Sync, Trouble, files};
+use super::{Settings, Sync, Trouble, files, open};
 use crate::audit::{Anchor, Chain, Entry, Head, stamp};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Writer {
     settings: Settings,
     /// Held for the lock on it: one process alone writes here.
-    _lock: File,
+    lock: File,
     chain: Chain,
     open: Option<OpenFile>,
     /// The next line's bytes.
@@ -53,7 +53,7 @@ impl Writer {
         let line = Vec::with_capacity(4096);
         Writer {
             settings,
-            _lock: lock,
+            lock,
             chain,
             open: None,
             line,
@@ -150,6 +150,7 @@ impl Writer {
 
     /// Begins a new file.
     pub(super) fn begin(&mut self, at: u64, why: &str, lost: u64) -> Result<(), Trouble> {
+        self.lock_what_is_there()?;
         let mut lost = lost;
         let (path, file) = loop {
             let first = self.chain.last().sequence.saturating_add(1).saturating_add(lost);
@@ -188,6 +189,18 @@ impl Writer {
             File::open(directory)
                 .and_then(|file| file.sync_all())
                 .map_err(|error| Trouble::new(directory, error))?;
+        }
+        Ok(())
+    }
+
+    /// When somebody has put another directory in the place of ours, that one is to be ours alone, too.
+    fn lock_what_is_there(&mut self) -> Result<(), Trouble> {
+        let directory = &self.settings.directory;
+        let inode = |found: fs::Metadata| (found.dev(), found.ino());
+        let held = self.lock.metadata().map(inode).map_err(|error| Trouble::new(directory, error))?;
+        let there = fs::metadata(directory).map(inode).map_err(|error| Trouble::new(directory, error))?;
+        if held != there {
+            self.lock = open::lock(directory).map_err(|error| Trouble::new(directory, error))?;
         }
         Ok(())
     }

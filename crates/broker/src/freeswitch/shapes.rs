@@ -28,6 +28,10 @@ impl Unfolding<'_> {
             "show" if first(arguments).to_ascii_lowercase().starts_with("status") => {
                 self.undecidable(arguments, "\"show status\" runs another command");
             }
+            // "c=5;line": the switch ends the line at byte 5 of it without asking how long it is.
+            "console_complete" | "console_complete_xml" if is_behind_its_line(arguments) => {
+                self.undecidable(arguments, "a cursor that is not in its line");
+            }
             // The directory's dial string is expanded, not these arguments.
             "group_call" => {}
             // Split at the first blank and at the next: of two together the second ends an empty group's name.
@@ -336,6 +340,13 @@ const OPAQUE: &[&str] = &[
     "ivr",
     "phrase",
 ];
+
+/// Whether the cursor of "c=CURSOR;LINE", wherever it stands, is anywhere but in the line.
+fn is_behind_its_line(arguments: &str) -> bool {
+    let Some((_, rest)) = arguments.split_once("c=") else { return false };
+    let Some((cursor, line)) = rest.split_once(';') else { return false };
+    !cursor.parse::<usize>().is_ok_and(|cursor| cursor <= line.len())
+}
 
 /// Whether quotes or escapes may move the places of arguments.
 fn is_quoted(text: &str) -> bool {

@@ -160,6 +160,11 @@ impl Desk {
         self.rules.load_full()
     }
 
+    /// Whether orders are written down.
+    pub fn is_audited(&self) -> bool {
+        self.journal.is_some()
+    }
+
     /// The switches, in order.
     pub fn switches(&self) -> &[Switch] {
         &self.switches

@@ -71,7 +71,7 @@ async fn switch() {
     println!("{}", sim.addr());
     let mut lines = std::io::stdin().lock().lines();
     while let Some(Ok(_)) = lines.next() {
-        sim.wait_for_subscribers(1, Duration::from_secs(10)).await;
+        sim.wait_for_subscribers(3, Duration::from_secs(10)).await;
         for _ in 0..TIMES {
             sim.play_raw(&bytes).await;
         }

@@ -185,6 +185,18 @@ impl Access {
         }
     }
 
+    /// The role of a token that may be used, by its name.
+    pub(crate) fn role_of_token(&self, name: &str) -> Option<Role> {
+        let held = self.tokens.held();
+        held.value.standing().find(|token| token.name == name).map(|token| token.role)
+    }
+
+    /// The role of a person who may log in, by their name.
+    pub(crate) fn role_of_user(&self, name: &str) -> Option<Role> {
+        let held = self.users.held();
+        held.value.users.iter().find(|user| user.name == name && !user.disabled).map(|user| user.role)
+    }
+
     /// The certificate, when the port speaks TLS.
     pub(crate) fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()

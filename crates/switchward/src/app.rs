@@ -58,6 +58,10 @@ pub struct App {
     pub cache: crate::http::cache::Cache,
     /// Countries and autonomous systems of addresses.
     pub geo: Arc<Geo>,
+    /// The one door to the switches' commands and events.
+    pub desk: Arc<broker::desk::Desk>,
+    /// Background jobs of callers of the HTTP interface.
+    pub jobs: Arc<crate::broker::jobs::Jobs>,
     /// What the daemon knows about itself.
     pub monitor: Monitor,
 }
@@ -210,6 +214,10 @@ impl App {
         self.names.apply(self, &new);
         self.notifier.apply(&new);
         self.reports.apply(&new);
+        match crate::broker::wiring::rules(&new) {
+            Ok(rules) => self.desk.apply(rules),
+            Err(error) => tracing::error!(%error, "the broker's rules stay as they were"),
+        }
         self.config.store(Arc::new(new));
         self.access.distrust();
         crate::access::changes::look(self);

@@ -14,6 +14,7 @@ pub(crate) mod audit;
 mod cache;
 mod client;
 mod doors;
+mod esl;
 mod events;
 mod failure;
 mod history;
@@ -126,6 +127,14 @@ pub enum Ask {
     /// Let the switch carry out a command of security.esl_allowed_commands.
     #[command(after_long_help = "Example:\n  switchward command 'sofia status'")]
     Command(switches::Command),
+    /// Let a switch carry out a command that the broker's rules allow you, or print its events.
+    ///
+    /// The exit code is 1 when the switch answers -ERR.
+    #[command(
+        after_long_help = "Examples:\n  switchward esl sofia status\n  switchward esl --job originate user/1000 '&park'\n  \
+        switchward esl events CHANNEL_CREATE,CHANNEL_HANGUP"
+    )]
+    Esl(esl::Esl),
     /// Connect to the switches anew.
     #[command(after_long_help = "Example:\n  switchward reconnect")]
     Reconnect(switches::Reconnect),
@@ -200,6 +209,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Doors(_) => doors::print(&client, out).await,
         Ask::Stream(stream) => stream::follow(&client, &stream, out).await,
         Ask::Command(command) => switches::command(&client, command.command, out).await,
+        Ask::Esl(asked) => esl::ask(&client, asked, out).await,
         Ask::Reconnect(_) => switches::reconnect(&client, out).await,
         Ask::LogLevel(level) => switches::log_level(&client, level.level, out).await,
         Ask::Cache(cache) => cache::ask(&client, cache.what, out).await,
@@ -229,6 +239,7 @@ impl Ask {
             Ask::Doors(asked) => &asked.daemon,
             Ask::Stream(asked) => &asked.daemon,
             Ask::Command(asked) => &asked.daemon,
+            Ask::Esl(asked) => asked.daemon(),
             Ask::Reconnect(asked) => &asked.daemon,
             Ask::LogLevel(asked) => &asked.daemon,
             Ask::Cache(asked) => &asked.daemon,

@@ -79,6 +79,9 @@ pub enum StartError {
         "bans cannot be enforced: {0}. To look around without enforcing, use --dry-run or security.auto_block_enabled = false"
     )]
     Firewall(#[from] netfilter::Error),
+    /// The broker's rules cannot be understood.
+    #[error("the broker cannot be started: {0}")]
+    Broker(String),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}; raise the limit of tasks (TasksMax, ulimit -u)")]
     Thread(std::io::Error),
@@ -92,7 +95,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Firewall(_) | StartError::Namespace(_) => exit::NO_PERMISSION,
-            StartError::Access(_) | StartError::Audit(_) => exit::USAGE,
+            StartError::Access(_) | StartError::Audit(_) | StartError::Broker(_) => exit::USAGE,
             StartError::Listen { .. }
             | StartError::Profiling { .. }
             | StartError::Socket { .. }
@@ -188,6 +191,8 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
             esl::Pool::new(watch::connection(switch, config.security.reconnect_backoff), COMMAND_CONNECTIONS);
         Arc::new(Switch::new(number as u16, switch, pool, clock::now()))
     });
+    let desk =
+        crate::broker::wiring::open(&config, Some(trail.journal.clone())).map_err(StartError::Broker)?;
     let app = Arc::new(App {
         guard,
         mirror,
@@ -205,6 +210,8 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         started: clock::now(),
         cache: Default::default(),
         geo: Arc::default(),
+        desk,
+        jobs: crate::broker::jobs::Jobs::new(config.broker.jobs),
         monitor: Monitor::default(),
     });
     let address =

@@ -64,7 +64,8 @@ async fn act(settings: Settings, out: &mut dyn Write) -> anyhow::Result<ExitCode
     let guard = running.app.guard.clone();
     let dropped = move |ip: IpAddr, port: u16| is_dropped(&guard, ip, port);
     let run_options = RunOptions { dropped: Some(Arc::new(dropped)), ..RunOptions::default() };
-    sim.wait_for_subscribers(1, Duration::from_secs(10)).await;
+    // The guard, and the broker twice: for events and for jobs.
+    sim.wait_for_subscribers(3, Duration::from_secs(10)).await;
     let play = sim.run_scenario(scenario, run_options);
     wait(settings.seconds).await?;
     let stats = play.stats();

@@ -1,5 +1,7 @@
 //! Exit codes, those of sysexits.h.
 
+/// The switch did not carry a command out.
+pub const FAILED: u8 = 1;
 /// Bad usage, or a configuration with a mistake (EX_USAGE).
 pub const USAGE: u8 = 64;
 /// What was read is not as it should be (EX_DATAERR).

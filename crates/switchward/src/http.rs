@@ -23,6 +23,7 @@ pub mod allows;
 pub mod answer;
 pub mod audit;
 pub mod bans;
+pub mod broker;
 pub mod cache;
 pub mod command;
 pub mod counted;
@@ -91,6 +92,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(timelines::routes())
         .merge(transfer::routes())
         .merge(switch())
+        .merge(broker::routes())
         .merge(alarms::routes())
         .merge(metrics::routes())
         .merge(stream::routes())
@@ -137,7 +139,6 @@ fn lists() -> OpenApiRouter<Arc<App>> {
 fn switch() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(status::esl))
-        .routes(routes!(command::command))
         .routes(routes!(command::log_level))
         .routes(routes!(command::log_level_as_before))
         .routes(routes!(command::reconnect))

@@ -5,6 +5,7 @@
 use crate::alarms::Alarms;
 use crate::doors::Listening;
 use guard::counts::Count;
+use std::sync::Arc;
 
 pub mod histogram;
 pub mod requests;
@@ -24,6 +25,8 @@ pub struct Monitor {
     pub requests: Requests,
     /// The listeners that are open.
     pub listening: Listening,
+    /// Events of switches that their readers missed.
+    pub events_missed: Arc<Count>,
     /// Tokens and passwords that were not right.
     pub logins_failed: Count,
 }

@@ -64,7 +64,7 @@ impl Switch {
 async fn run(mut orders: UnboundedReceiver<Order>, told: Reply<SocketAddr>) {
     let switch = SimSwitch::bind(simswitch::Config::default()).await.unwrap();
     told.send(switch.addr()).unwrap();
-    assert!(switch.wait_for_subscribers(1, Duration::from_secs(10)).await, "nobody listens to the switch");
+    assert!(switch.wait_for_subscribers(3, Duration::from_secs(10)).await, "nobody listens to the switch");
     let mut every = tokio::time::interval(Duration::from_millis(1));
     every.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (mut deciding, mut flood) = (None, None);

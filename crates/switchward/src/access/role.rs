@@ -64,6 +64,12 @@ pub fn needed(method: &str, route: &str) -> Option<Role> {
     Some(if begins(CHANGES_OF_ADMINS, route) { Role::Admin } else { Role::Operator })
 }
 
+/// Whether the broker's policy decides about whoever showed a credential, and not the role: these reach the switch. Without a credential
+/// the role counts as everywhere.
+pub fn is_brokered(route: &str) -> bool {
+    begins(BROKERED, route)
+}
+
 /// Whether a method only reads.
 pub fn is_read(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
@@ -77,10 +83,15 @@ fn begins(rows: &[&str], route: &str) -> bool {
 /// Reads that need nothing: whether the daemon is there.
 const OPEN: &[&str] = &["/health"];
 /// Reads of operators alone: who did what, and all at once.
-const READS_OF_OPERATORS: &[&str] = &["/security/audit", "/security/broker/audit", "/security/export"];
+const READS_OF_OPERATORS: &[&str] = &["/security/audit", "/security/broker", "/security/export"];
+/// What the broker decides about.
+const BROKERED: &[&str] =
+    &["/security/esl/command", "/security/esl/jobs", "/security/esl/events", "/security/broker/explain"];
 /// Changes of administrators alone: what reaches beyond the lists.
 const CHANGES_OF_ADMINS: &[&str] = &[
     "/security/esl/command",
+    "/security/esl/jobs",
+    "/security/broker",
     "/security/esl/log-level",
     "/security/esl/log_level",
     "/api/tokens",
@@ -109,12 +120,18 @@ mod tests {
             ("POST", "/security/esl/reconnect", Some(Role::Operator)),
             ("POST", "/cache/security/clear", Some(Role::Operator)),
             ("POST", "/security/esl/command", Some(Role::Admin)),
+            ("POST", "/security/esl/jobs", Some(Role::Admin)),
+            ("DELETE", "/security/esl/jobs/{id}", Some(Role::Admin)),
+            ("GET", "/security/esl/jobs/{id}", Some(Role::Viewer)),
+            ("POST", "/security/broker/explain", Some(Role::Admin)),
             ("POST", "/security/esl/log_level", Some(Role::Admin)),
             ("PATCH", "/nowhere", Some(Role::Operator)),
             ("BREW", "/security/blacklist", Some(Role::Operator)),
         ] {
             assert_eq!(needed(method, route), wanted, "{method} {route}");
         }
+        assert!(is_brokered("/security/esl/jobs/{id}") && is_brokered("/security/esl/command"));
+        assert!(!is_brokered("/security/esl/log-level") && !is_brokered("/security/esl/commands"));
         assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Admin);
         assert_eq!("Admin".parse(), Ok(Role::Admin));
         assert_eq!("root".parse::<Role>(), Err(NoRole));

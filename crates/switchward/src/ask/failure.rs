@@ -42,6 +42,9 @@ pub enum Failure {
     /// The daemon cannot.
     #[error("the daemon cannot do that now: {0}")]
     Unable(String),
+    /// The switch did not carry a command out.
+    #[error("the switch says: {0}")]
+    BySwitch(String),
     /// Lines of an import were not carried out.
     #[error("{failed} of {all} lines {}", if *.dry_run { "would not be imported" } else { "were not imported" })]
     Lines {
@@ -83,6 +86,7 @@ impl Failure {
                 exit::USAGE
             }
             Failure::Lines { .. } => exit::DATA,
+            Failure::BySwitch(_) => exit::FAILED,
             Failure::NotRunning { .. }
             | Failure::Stranger { .. }
             | Failure::Unable(_)

@@ -2,7 +2,8 @@
 
 use super::client::Client;
 use super::{Daemon, Failure, orders};
-use crate::http::command::{CommandOrder, CommandReply, LevelOrder};
+use crate::http::broker::commands::{CommandOrder, CommandReply};
+use crate::http::command::LevelOrder;
 use clap::{Args, ValueEnum};
 use guard::tally::printable;
 use std::io::Write;
@@ -49,7 +50,9 @@ pub(super) enum Level {
 }
 
 pub(super) async fn command(client: &Client, command: String, out: &mut dyn Write) -> Result<(), Failure> {
-    let answer = client.post("/security/esl/command", &CommandOrder { command: Some(command) }).await?;
+    let answer = client
+        .post("/security/esl/command", &CommandOrder { command: Some(command), ..CommandOrder::default() })
+        .await?;
     let Some(CommandReply { response, .. }) = client.understand(&answer, out)? else { return Ok(()) };
     // The switch's tables keep their lines; what a caller named himself moves no cursor.
     for line in response.lines() {

@@ -99,7 +99,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     ("Watching", &["status", "top", "stream", "alarms", "rates", "notifications"]),
     ("Bans", &["ban", "unban", "extend", "list", "why", "history", "timeline", "export", "import"]),
     ("Trust", &["allow", "disallow", "untrusted"]),
-    ("The switch and the daemon", &["command", "reconnect", "log-level", "cache"]),
+    ("The switch and the daemon", &["command", "esl", "reconnect", "log-level", "cache"]),
     ("Access", &["token", "user", "policy", "doors", "audit"]),
     ("This program", &["completions", "man", "version"]),
 ];

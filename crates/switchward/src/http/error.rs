@@ -1,11 +1,12 @@
 //! The one error of the HTTP interface: a status and one sentence, shown as `{"error": "..."}`.
 
 use axum::extract::Request;
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use guard::Refusal;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// What a request is answered with when it is not carried out.
@@ -16,6 +17,8 @@ pub struct Error {
     text: String,
     /// The methods that there are, when the one asked for is none of them.
     allow: Option<&'static str>,
+    /// Seconds after which it may go better.
+    wait: Option<u64>,
 }
 
 /// The body of every error.
@@ -28,7 +31,7 @@ pub struct ErrorBody {
 impl Error {
     /// An error with a status of its own.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Error {
-        Error { status, text: text.into(), allow: None }
+        Error { status, text: text.into(), allow: None, wait: None }
     }
 
     /// 400: the request says something that cannot be carried out.
@@ -50,6 +53,13 @@ impl Error {
     /// 500: it is the daemon's fault, or that of what it stands on.
     pub fn internal(text: impl Into<String>) -> Error {
         Error::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    /// The same, and when to come again (RFC 9110 section 10.2.3).
+    #[must_use]
+    pub fn later(self, wait: Duration) -> Error {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Error { wait: Some(seconds.max(1)), ..self }
     }
 
     /// The status of the answer.
@@ -77,6 +87,9 @@ impl IntoResponse for Error {
         let mut response = (self.status, axum::Json(ErrorBody { error: self.text })).into_response();
         if let Some(methods) = self.allow {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if let Some(seconds) = self.wait {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::config::{Authentication, Config};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, AUTHORIZATION, CONNECTION, HOST, ORIGIN, REFERER, RETRY_AFTER, USER_AGENT,
+    ACCEPT_LANGUAGE, AUTHORIZATION, CONNECTION, HOST, ORIGIN, REFERER, RETRY_AFTER, UPGRADE, USER_AGENT,
     WWW_AUTHENTICATE,
 };
 use axum::http::request::Parts;
@@ -52,13 +52,18 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
     parts.extensions.insert(who.clone());
     parts.extensions.insert(note.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
-    if changes {
+    // What the desk judged it has written down itself, with more.
+    if changes && response.extensions().get::<Judged>().is_none() {
         let detail = if named.is_empty() { note.text() } else { named };
         record::change(&app, &who, asked(detail, response.status(), outcome(response.status()).into()));
     }
     response.extensions_mut().insert(who);
     response
 }
+
+/// In the extensions of an answer: the broker's audit has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged;
 
 /// What came of a request, in words that hold nothing of its body.
 fn outcome(status: StatusCode) -> &'static str {
@@ -116,7 +121,8 @@ async fn admit(app: &Arc<App>, arrival: &Arrival, parts: &Parts) -> Result<Who, 
     let own = Own { config: &config, access: &app.access };
     // Before the credential is looked at: no page of another site uses up what the operator's address may get wrong. Passwords are
     // all that a browser sends by itself, with reads, too.
-    let is_change = !role::is_read(parts.method.as_str());
+    // A page that opens a WebSocket may read what comes, which no rule of browsers keeps from it (RFC 6455 section 10.2).
+    let is_change = !role::is_read(parts.method.as_str()) || headers.contains_key(UPGRADE);
     let is_by_password = || app.access.has_passwords() && shows_password(headers);
     if arrival.door != Door::Socket && (is_change || is_by_password()) && is_cross_site(headers, &own) {
         let (why, text) = match is_change {
@@ -138,7 +144,8 @@ async fn admit(app: &Arc<App>, arrival: &Arrival, parts: &Parts) -> Result<Who, 
         }
     };
     who.role = app.access.rights(&who, &config);
-    if who.role.is_none_or(|role| role < needed) {
+    let is_for_broker = who.is_proven() && role::is_brokered(route);
+    if !is_for_broker && who.role.is_none_or(|role| role < needed) {
         return Err(not_enough(app, &config, who, needed, &parts.method));
     }
     if who.door == Door::Socket {

@@ -159,11 +159,42 @@ forms! {
         "pattern": "^[0-9]{0,19}$",
     });
     /// A command for a switch.
-    Command = json!({
+    SwitchCommand = json!({
         "type": "string",
         "description": "A command as for `api`, without control characters.",
-        "pattern": "^[!-~][ -~]*$",
+        "pattern": "^[A-Za-z0-9_.-]{1,128}( [ -:<-~]{0,15000})?$",
         "examples": ["status", "uptime"],
+    });
+    /// Names of events of a switch.
+    SwitchEventNames = json!({
+        "type": "string",
+        "description": "Names of events, separated by commas; subclasses of CUSTOM after a blank.",
+        "pattern": "^(CHANNEL_(CREATE|ANSWER|HANGUP)|HEARTBEAT|CUSTOM sofia::(register|expire)|ALL)(,(CHANNEL_DESTROY|DTMF)){0,2}$",
+        "examples": ["CHANNEL_CREATE,CHANNEL_HANGUP", "CUSTOM sofia::register", "ALL"],
+    });
+    /// A header of an event, and its value.
+    EventFilter = json!({
+        "type": "string",
+        "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,60}:[!-~]{1,100}$",
+        "examples": ["Caller-Destination-Number:1000"],
+    });
+    /// How events are written.
+    EventFormat = json!({
+        "type": "string",
+        "enum": ["json", "plain"],
+    });
+    /// The id of a background job.
+    JobId = json!({
+        "type": "string",
+        "description": "A UUID.",
+        "format": "uuid",
+    });
+    /// How long to wait for a background job.
+    JobWait = json!({
+        "type": "string",
+        "description": "A duration as Go writes it, at most 60s.",
+        "pattern": "^([1-9][0-9]{1,3}ms|[1-5]?[1-9]s|60s|1m)$",
+        "examples": ["10s"],
     });
     /// A level of the log.
     LevelName = json!({

@@ -209,7 +209,7 @@ async fn shake_hands(
 
 impl Talk {
     /// Serves one connection; after the stop it ends with the answer that has begun.
-    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin, arrival: Arrival) {
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, arrival: Arrival) {
         let Talk { service, mut stopped } = self;
         let cut = Cut::default();
         let cut_by_answer = cut.clone();
@@ -223,7 +223,8 @@ impl Talk {
             .header_read_timeout(SLOWEST_HEADER)
             .max_headers(MOST_HEADERS)
             .max_buf_size(LARGEST_HEADER)
-            .serve_connection(Refused::new(TokioIo::new(stream)), answer);
+            .serve_connection(Refused::new(TokioIo::new(stream)), answer)
+            .with_upgrades();
         let mut connection = pin!(connection);
         let result = tokio::select! {
             result = connection.as_mut() => result,

@@ -1,42 +1,34 @@
 //! GET /stream: the news as they happen, as server-sent events (WHATWG HTML, section 9.2).
 //!
-//! Each stream has a task that follows the news at the pace of its reader: it holds one item, the connection what TCP takes. A
-//! reader that takes nothing for [`SLOWEST`], or falls behind by more than the news keep, is cut off and may come back
-//! with `Last-Event-ID`; nobody waits for it. A stream ends when its reader's credential does, or what is known of it changes. The shape of the data is in [`items`].
+//! Each stream has a task that follows the news at the pace of its [`reader`]. One that falls behind by more than the news keep is cut off
+//! and may come back with `Last-Event-ID`; nobody waits for it. The shape of the data is in [`items`].
 
 use super::extract::Who;
 use super::serve::Cut;
-use super::{Error, ErrorBody, schema};
-use crate::access::Pass;
+use super::{Error, schema};
 use crate::app::App;
 use crate::clock;
 use crate::config::duration;
-use crate::monitor::streams::Seat;
 use crate::news::{Follower, Missed};
 use axum::Extension;
-use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use hyper::body::Frame;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use serde::Deserialize;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 mod counters;
 pub mod items;
+pub(super) mod reader;
 
 pub use counters::{Counters, SwitchCounters};
 pub use items::{NAMES, StreamItem};
+use reader::{CHECKED, End, KEEP_ALIVE, Reader};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(stream))
@@ -87,23 +79,13 @@ async fn stream(
         .map_err(|rejection| Error::bad_request(rejection.body_text()))?;
     let wanted = Wanted::of(&query)?;
     let last = last_number(&query, &headers)?;
-    let Some(seat) = app.monitor.streams.enter(who.peer) else { return Ok(too_many()) };
-    let (frames, body) = mpsc::channel(1);
-    let cut = cut.map(|Extension(cut)| cut).unwrap_or_default();
-    let pass = app.access.pass(&who, &app.config.load_full());
-    let told = Told { closing: app.monitor.streams.closing(), app, pass, wanted, frames, cut, _seat: seat };
-    tokio::spawn(told.run(last));
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    Ok((headers, Body::new(Frames(body))).into_response())
-}
-
-fn too_many() -> Response {
-    let body = ErrorBody { error: "too many live streams are open; close one, or try again later".into() };
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], axum::Json(body)).into_response()
+    match Reader::open(&app, &who, cut.map(|Extension(cut)| cut)) {
+        Ok((reader, response)) => {
+            tokio::spawn(Told { app, wanted, reader }.run(last));
+            Ok(response)
+        }
+        Err(too_many) => Ok(too_many),
+    }
 }
 
 /// The number to go on after. One that is of no use is a mistake that is told, not a stream that seems whole.
@@ -160,38 +142,14 @@ impl Wanted {
 /// Tells one reader.
 struct Told {
     app: Arc<App>,
-    /// By what the reader came in.
-    pass: Pass,
     wanted: Wanted,
-    frames: mpsc::Sender<Bytes>,
-    cut: Cut,
-    closing: watch::Receiver<bool>,
-    _seat: Seat,
-}
-
-/// Why a stream ends.
-enum End {
-    /// The reader has gone or may not read any more, or the daemon stops.
-    Over,
-    /// The reader is too slow.
-    TooSlow,
+    reader: Reader,
 }
 
 impl Told {
     async fn run(mut self, last: Option<u64>) {
-        match self.tell(last).await {
-            End::Over if self.frames.is_closed() => {}
-            End::Over => {
-                // What is on its way gets a moment; a reader that takes nothing holds no stop up.
-                drop(self.frames);
-                tokio::time::sleep(LAST_ITEM).await;
-                self.cut.off();
-            }
-            End::TooSlow => {
-                self.app.monitor.streams.cut_off.up();
-                self.cut.off();
-            }
-        }
+        let end = self.tell(last).await;
+        self.reader.finish(end).await;
     }
 
     async fn tell(&mut self, last: Option<u64>) -> End {
@@ -204,25 +162,23 @@ impl Told {
         let mut quiet = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         let mut checks = interval(CHECKED);
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        if let Err(end) = self.send(format!("retry: {RETRY_MS}\n{}", keep_alive(&follower))).await {
+        if let Err(end) = self.reader.send(format!("retry: {RETRY_MS}\n{}", keep_alive(&follower))).await {
             return end;
         }
         if is_of_earlier_run {
             // How many there were nobody knows any more.
             _ = follower.ready();
-            if let Err(end) = self.send(items::missed(None, follower.passed())).await {
+            if let Err(end) = self.reader.send(items::missed(None, follower.passed())).await {
                 return end;
             }
             resumes = false;
         }
-        let mut closing = self.closing.clone();
         loop {
             let text = tokio::select! {
                 biased;
-                _ = closing.wait_for(|closing| *closing) => return End::Over,
-                () = self.frames.closed() => return End::Over,
+                () = self.reader.gone() => return End::Over,
                 _ = checks.tick() => {
-                    if !self.app.access.still_lets(&self.pass, &self.app.config.load()) {
+                    if !self.reader.may_stay() {
                         return End::Over;
                     }
                     continue;
@@ -249,23 +205,10 @@ impl Told {
                 },
                 _ = quiet.tick() => keep_alive(&follower),
             };
-            if let Err(end) = self.send(text).await {
+            if let Err(end) = self.reader.send(text).await {
                 return end;
             }
             quiet.reset();
-        }
-    }
-
-    /// Hands one item over, as soon as the connection has taken the one before.
-    async fn send(&mut self, text: String) -> Result<(), End> {
-        tokio::select! {
-            biased;
-            _ = self.closing.wait_for(|closing| *closing) => Err(End::Over),
-            sent = timeout(SLOWEST, self.frames.send(Bytes::from(text))) => match sent {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Over),
-                Err(_) => Err(End::TooSlow),
-            },
         }
     }
 }
@@ -275,32 +218,9 @@ fn keep_alive(follower: &Follower) -> String {
     format!(": {}\nid: {}\n\n", clock::exact(clock::now()), follower.passed())
 }
 
-/// The body of a stream.
-struct Frames(mpsc::Receiver<Bytes>);
-
-impl hyper::body::Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
 /// How often the counters come unless something else is asked for.
 const USUAL_INTERVAL: Duration = Duration::from_secs(1);
 const QUICKEST: Duration = Duration::from_millis(100);
 const SLOWEST_INTERVAL: Duration = Duration::from_secs(3600);
-/// How often it is looked whether the reader would still be let in.
-const CHECKED: Duration = Duration::from_secs(1);
-/// The longest silence on a stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The longest that a reader may take to make room for one item.
-const SLOWEST: Duration = Duration::from_secs(10);
-/// The longest that the last item may take at a stop.
-const LAST_ITEM: Duration = Duration::from_millis(200);
 /// How long a reader should wait before it comes back.
 const RETRY_MS: u32 = 2000;

@@ -70,6 +70,12 @@ impl Streams {
         self.closing.send_replace(true);
     }
 
+    /// Waits until all must end.
+    pub async fn closed(&self) {
+        // Without a sender there is nothing left to wait for.
+        _ = self.closing().wait_for(|closing| *closing).await;
+    }
+
     /// Turns true when all must end.
     pub fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()

@@ -50,7 +50,7 @@ fn a_switch_that_is_gone_raises_an_alarm_until_it_is_back() {
     assert_eq!(daemon.http.get("/security/overview")["alarms"][0]["subject"], "freeswitch");
 
     let switch = stage.switch();
-    assert!(stage.wait(switch.wait_for_subscribers(1, DEADLINE)));
+    assert!(stage.wait(switch.wait_for_subscribers(3, DEADLINE)));
     over(&daemon, "disconnected");
     assert_eq!(metric(&daemon, active), 0.0);
     assert!(!stage.run(&["status"]).with(0).contains("ALARM"));

@@ -53,7 +53,7 @@ fn one_switch_that_is_down_does_not_disturb_the_other() {
     daemon.http.wait_for_ban("198.51.100.7");
 
     let north = stage.switch_at(NORTH);
-    assert!(stage.wait(north.wait_for_subscribers(1, DEADLINE)), "north is not read when it comes");
+    assert!(stage.wait(north.wait_for_subscribers(3, DEADLINE)), "north is not read when it comes");
     stage.wait(south.stop());
     eventually("south is gone", || state(&daemon, 1)["connected"] == false);
     traffic::attack(&north, "198.51.100.8");

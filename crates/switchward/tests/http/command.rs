@@ -27,12 +27,16 @@ async fn an_entry_allows_itself_and_itself_with_arguments() {
     assert_eq!(answer, json!({"command": "status", "response": "UP 0 years\n"}));
     let answer = daemon.post(PATH, &json!({"command": " show channels count "})).await.ok();
     assert_eq!(answer, json!({"command": "show channels count", "response": "0 total.\n"}));
-    for command in ["show", "show calls", "statusx", "showchannels", "version", "STATUS", "show channelsx"] {
+    for command in ["show", "show calls", "statusx", "showchannels", "version", "show channelsx"] {
         let error = daemon.post(PATH, &json!({"command": command})).await.error(500);
         assert_eq!(error, format!("command not allowed: {command}"));
     }
     let sent: Vec<String> = switch.commands_received().iter().map(simswitch::Received::line).collect();
-    let sent: Vec<&str> = sent.iter().map(String::as_str).filter(|line| line.starts_with("api ")).collect();
+    let sent: Vec<&str> = sent
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with("api ") && *line != "api version")
+        .collect();
     assert_eq!(sent, ["api status", "api show channels count"]);
 }
 
@@ -54,7 +58,8 @@ async fn control_characters_are_refused_before_the_policy_is_read() {
     for body in [json!({"command": ""}), json!({"command": "   "}), json!({"command": null}), json!({})] {
         daemon.post(PATH, &body).await.error(400);
     }
-    assert!(switch.commands_received().is_empty());
+    let mut sent = switch.commands_received().into_iter().map(|received| received.line());
+    assert!(!sent.any(|line| line.starts_with("api ") && line != "api version"));
 }
 
 #[tokio::test]

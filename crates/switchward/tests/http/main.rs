@@ -12,6 +12,8 @@ mod ask_more;
 mod ask_past;
 mod ask_watching;
 mod bans;
+mod broker;
+mod broker_events;
 mod cached;
 mod command;
 mod commands_audit;

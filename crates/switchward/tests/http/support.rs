@@ -164,7 +164,10 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         let address = esl::client::Config::new(switch.host.clone(), switch.port, switch.password.expose());
         Arc::new(Switch::new(number as u16, switch, esl::Pool::new(address, 2), clock::now()))
     });
+    let desk = switchward::broker::wiring::open(&config, Some(trail.journal.clone())).unwrap();
     App {
+        desk,
+        jobs: switchward::broker::jobs::Jobs::new(config.broker.jobs),
         switches: switches.collect(),
         guard,
         mirror,

@@ -143,10 +143,10 @@ async fn a_client_certificate_is_a_credential_with_the_role_that_is_written_down
     let (server, clients, strangers) = (Authority::new(), Authority::new(), Authority::new());
     write(folder.path(), &server.sign("pbx", "pbx.example"));
     let daemon = daemon(folder.path(), Some(&clients)).await;
-    for (pair, read, change, command) in [
+    for (pair, read, change, admin) in [
         (Some(clients.sign("vera", "vera.example")), 200, 403, 403),
         (Some(clients.sign("olga", "olga.example")), 200, 200, 403),
-        // The switch is not there: 500 tells that the command was let through.
+        // There is no level in the body: 400 tells that the order was let through.
         (Some(clients.sign("cron job", "cron.example")), 200, 200, 400),
         (None, 200, 403, 403),
     ] {
@@ -154,7 +154,7 @@ async fn a_client_certificate_is_a_credential_with_the_role_that_is_written_down
         for (asked, status) in [
             ("GET /security/status", read),
             ("POST /security/blacklist", change),
-            ("POST /security/esl/command", command),
+            ("POST /security/esl/log-level", admin),
         ] {
             let mut stream = connect(&daemon, &server, pair.as_ref()).await.unwrap();
             assert_eq!(ask(&mut stream, asked).await.unwrap(), status, "{asked}");

@@ -21,7 +21,6 @@ use arc_swap::ArcSwap;
 use attempt::{About, Attempt, Place};
 use carried::Carried;
 use channels::channels;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -29,12 +28,14 @@ use tokio::sync::oneshot;
 mod attempt;
 mod carried;
 mod channels;
+mod counts;
 mod refused;
 mod sent;
 mod view;
 mod visit;
 mod written;
 
+pub use counts::Counts;
 pub use refused::Refused;
 pub use view::{Shown, View};
 pub use visit::{Door, Visit};
@@ -68,17 +69,6 @@ pub struct Switch {
     pub name: Arc<str>,
     /// The way to it.
     pub upstream: Arc<Upstream>,
-}
-
-/// What was counted since the start.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Orders that were carried out.
-    pub allowed: AtomicU64,
-    /// Orders that were refused, for whatever reason.
-    pub refused: AtomicU64,
-    /// Orders about which rules in shadow would have said something else.
-    pub shadow: AtomicU64,
 }
 
 /// See the module.

@@ -5,6 +5,7 @@
 
 use crate::app::App;
 
+mod broker;
 pub mod exposition;
 mod followers;
 mod interface;
@@ -21,6 +22,7 @@ pub fn gather(app: &App) -> Vec<Family> {
     families.extend(judgement::families(app));
     families.extend(followers::families(app));
     families.extend(interface::families(app));
+    families.extend(broker::families(app));
     families.extend(others::families(app));
     families.extend(process::families(app));
     families

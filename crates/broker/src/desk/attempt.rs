@@ -72,9 +72,9 @@ impl Attempt {
             None => Verdict::Allowed,
         };
         let of = desk.write(visit, about, verdict, &with_shadow(why, shadow)).inspect_err(|_| {
-            desk.counts.refused.fetch_add(1, Relaxed);
+            desk.counts.refuse(visit.door);
         })?;
-        desk.counts.allowed.fetch_add(1, Relaxed);
+        desk.counts.allow(visit.door);
         Ok(Attempt { place, of, begun: clock::steady(), ended: false })
     }
 
@@ -87,8 +87,10 @@ impl Attempt {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (Some(of), Some(journal)) = (self.of, &self.place.desk.journal) else { return };
         let micros = clock::steady().saturating_sub(self.begun);
+        let desk = &self.place.desk;
+        desk.counts.end(micros);
+        let (Some(of), Some(journal)) = (self.of, &desk.journal) else { return };
         let done = Done { at: clock::now(), of, result, bytes: bytes as u64, micros };
         // It is done: a journal that fails tells so itself, and refuses the next.
         _ = journal.write(&Entry::Done(done));

@@ -33,6 +33,10 @@ pub struct Visit {
 }
 
 impl Door {
+    /// All of them.
+    pub const ALL: [Door; 6] =
+        [Door::Http, Door::Https, Door::Socket, Door::Esl, Door::EslTls, Door::EslSocket];
+
     /// The word in the audit.
     pub fn word(self) -> &'static str {
         match self {

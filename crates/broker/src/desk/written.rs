@@ -10,14 +10,13 @@ use crate::audit::{Asked, Entry, LONGEST_COMMAND, Verdict};
 use crate::clock;
 use crate::limits::Heard;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::sleep;
 
 impl Desk {
     /// Writes down that something was refused, and gives it back.
     pub(super) fn refuse(self: &Arc<Self>, visit: &Visit, about: &About<'_>, refused: Refused) -> Refused {
-        self.counts.refused.fetch_add(1, Relaxed);
+        self.counts.refuse(visit.door);
         if self.journal.is_none() {
             return refused;
         }

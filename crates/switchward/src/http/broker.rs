@@ -20,6 +20,7 @@ pub mod commands;
 pub mod events;
 pub mod explain;
 pub mod jobs;
+pub mod overview;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -28,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(jobs::one, jobs::cancel))
         .routes(routes!(events::events))
         .routes(routes!(explain::explain))
+        .routes(routes!(overview::overview))
 }
 
 /// A refusal of the desk's, for somebody with a credential or for a stranger, who asked for `command`.

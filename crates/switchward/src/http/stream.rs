@@ -79,13 +79,9 @@ async fn stream(
         .map_err(|rejection| Error::bad_request(rejection.body_text()))?;
     let wanted = Wanted::of(&query)?;
     let last = last_number(&query, &headers)?;
-    match Reader::open(&app, &who, cut.map(|Extension(cut)| cut)) {
-        Ok((reader, response)) => {
-            tokio::spawn(Told { app, wanted, reader }.run(last));
-            Ok(response)
-        }
-        Err(too_many) => Ok(too_many),
-    }
+    let (reader, response) = Reader::open(&app, &who, cut.map(|Extension(cut)| cut))?;
+    tokio::spawn(Told { app, wanted, reader }.run(last));
+    Ok(response)
 }
 
 /// The number to go on after. One that is of no use is a mistake that is told, not a stream that seems whole.

@@ -2,8 +2,8 @@
 
 use super::exposition::Family;
 use crate::app::App;
-use broker::desk::{Counts, Door};
-use broker::upstream;
+use ::broker::desk::{Counts, Door};
+use ::broker::upstream;
 
 pub(super) fn families(app: &App) -> Vec<Family> {
     let counts = &app.desk.counts;
@@ -54,7 +54,9 @@ fn connections(app: &App) -> Vec<Family> {
     );
     for switch in app.desk.switches() {
         let state = switch.upstream.state();
-        for (purpose, link) in [("commands", &state.commands), ("jobs", &state.jobs), ("events", &state.events)] {
+        for (purpose, link) in
+            [("commands", &state.commands), ("jobs", &state.jobs), ("events", &state.events)]
+        {
             connected = connected.flag(&[("switch", &switch.name), ("for", purpose)], link.is_up());
         }
     }
@@ -69,37 +71,53 @@ fn connections(app: &App) -> Vec<Family> {
     };
     vec![
         connected,
-        each(Family::counter("switchward_broker_sent", "Commands sent to the switch, jobs left out."), |counts| {
-            counts.commands
-        }),
         each(
-            Family::counter("switchward_broker_retried", "Commands that were sent once more because the connection was lost."),
+            Family::counter("switchward_broker_sent", "Commands sent to the switch, jobs left out."),
+            |counts| counts.commands,
+        ),
+        each(
+            Family::counter(
+                "switchward_broker_retried",
+                "Commands that were sent once more because the connection was lost.",
+            ),
             |counts| counts.retried,
         ),
-        each(Family::counter("switchward_broker_timed_out", "Commands without an answer in time."), |counts| {
-            counts.timed_out
-        }),
         each(
-            Family::counter("switchward_broker_lost", "Commands without an answer because the connection was lost."),
+            Family::counter("switchward_broker_timed_out", "Commands without an answer in time."),
+            |counts| counts.timed_out,
+        ),
+        each(
+            Family::counter(
+                "switchward_broker_lost",
+                "Commands without an answer because the connection was lost.",
+            ),
             |counts| counts.lost,
         ),
         each(
-            Family::counter("switchward_broker_turned_away", "Commands that were not sent because too many waited."),
+            Family::counter(
+                "switchward_broker_turned_away",
+                "Commands that were not sent because too many waited.",
+            ),
             |counts| counts.refused,
         ),
         now(Family::gauge("switchward_broker_waiting", "Commands that wait for a connection."), |counts| {
             counts.waiting
         }),
-        now(Family::gauge("switchward_broker_connections_busy", "Connections for commands in use."), |counts| {
-            counts.busy
+        now(
+            Family::gauge("switchward_broker_connections_busy", "Connections for commands in use."),
+            |counts| counts.busy,
+        ),
+        now(
+            Family::gauge("switchward_broker_connections_idle", "Connections for commands at rest."),
+            |counts| counts.idle,
+        ),
+        now(Family::gauge("switchward_broker_jobs", "Background jobs that run, of all doors."), |counts| {
+            counts.jobs
         }),
-        now(Family::gauge("switchward_broker_connections_idle", "Connections for commands at rest."), |counts| {
-            counts.idle
-        }),
-        now(Family::gauge("switchward_broker_jobs", "Background jobs that run, of all doors."), |counts| counts.jobs),
-        each(Family::counter("switchward_broker_events", "Events that came from the switch for callers."), |counts| {
-            counts.events
-        }),
+        each(
+            Family::counter("switchward_broker_events", "Events that came from the switch for callers."),
+            |counts| counts.events,
+        ),
         now(Family::gauge("switchward_broker_followers", "Who follows the switch's events."), |counts| {
             counts.followers
         }),

@@ -133,7 +133,7 @@ async fn a_stolen_viewers_token_changes_nothing_on_any_route() {
                     assert_eq!(answer.ok()["allowed"], false);
                 }
                 (true, _) => {
-                    assert!(matches!(answer.status, 403..=405), "{method} {path}: {}", answer.status)
+                    assert!(matches!(answer.status, 403..=405), "{method} {path}: {}", answer.status);
                 }
                 (false, _) => assert_eq!(answer.status, 403, "{method} {path}"),
             }

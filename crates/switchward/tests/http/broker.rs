@@ -297,3 +297,74 @@ async fn it_is_explained_which_rule_decides() {
     ask(&admin, json!({"command": "status", "source": "somewhere"})).await.error(400);
     assert!(sent(&switch).is_empty());
 }
+
+#[tokio::test]
+async fn operators_see_how_the_broker_stands_and_everybody_may_scrape_it() {
+    let (switch, daemon) = with_switch(|_| {}).await;
+    let operator = token(&daemon, "crm", Role::Operator);
+    let viewer = token(&daemon, "grafana", Role::Viewer);
+    run(&daemon, &operator, "status").await.ok();
+    run(&daemon, &operator, "hupall").await.error(403);
+    daemon.ask("GET", "/security/broker").bearer(&viewer).send().await.error(403);
+    let stands = daemon.ask("GET", "/security/broker").bearer(&operator).send().await.ok();
+    assert_eq!(stands["doors"][0], json!({"door": "http", "allowed": 1, "refused": 1}));
+    assert_eq!(stands["audited"], true);
+    assert!(stands["roles"].as_array().unwrap().contains(&json!("monitor")));
+    let one = &stands["switches"][0];
+    assert_eq!((&one["commands"]["connected"], &one["followers"]), (&json!(true), &json!(0)));
+    let text = String::from_utf8(daemon.get("/metrics").await.body.to_vec()).unwrap();
+    for line in [
+        "switchward_broker_commands_total{door=\"http\",decision=\"allowed\"} 1",
+        "switchward_broker_commands_total{door=\"http\",decision=\"refused\"} 1",
+        "switchward_broker_duration_seconds_count 1",
+        "switchward_broker_connected{switch=\"freeswitch\",for=\"events\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    switch.stop().await;
+}
+
+#[tokio::test]
+async fn too_fast_is_a_429_that_says_when_to_come_again() {
+    let (switch, daemon) = with_switch(|config| config.broker.rate = 2).await;
+    let viewer = token(&daemon, "grafana", Role::Viewer);
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = run(&daemon, &viewer, "hostname").await;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.unwrap();
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(refused.error(429).contains("too fast"));
+    assert!(sent(&switch).len() < 100);
+}
+
+#[tokio::test]
+async fn every_command_is_in_the_audit_of_commands_with_its_decision() {
+    let (_switch, daemon) = with_switch(|_| {}).await;
+    let viewer = token(&daemon, "grafana", Role::Viewer);
+    run(&daemon, &viewer, "status").await.ok();
+    run(&daemon, &viewer, "uuid_setvar x sip_auth_password s3cret").await.error(403);
+    daemon.post(COMMAND, &json!({"command": "hupall"})).await.error(500);
+    let folder = daemon.app.trail.journal.directory().to_owned();
+    let mut text = String::new();
+    for file in broker::journal::files(&folder).unwrap() {
+        text += &std::fs::read_to_string(file).unwrap();
+    }
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let asked: Vec<_> = lines
+        .iter()
+        .filter(|line| line.get("command").is_some())
+        .map(|line| {
+            (line["user"].clone(), line["command"].clone(), line["decision"].clone(), line["door"].clone())
+        })
+        .collect();
+    assert_eq!(asked.len(), 3, "{text}");
+    assert_eq!(asked[0], (json!("token:grafana"), json!("status"), json!("allowed"), json!("http")));
+    assert_eq!(asked[1].2, json!("refused"));
+    assert_eq!((&asked[2].0, &asked[2].1), (&json!(""), &json!("hupall")));
+    assert!(!text.contains("s3cret"), "{text}");
+}

@@ -106,17 +106,14 @@ pub(in crate::http) async fn events(
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
         let upgrade = upgrade.map_err(|rejection| Error::bad_request(rejection.body_text()))?;
         let asked = socket::Asked { who, visit, switch: query.switch, view, wants, filter };
-        return Ok(socket::open(app, upgrade, asked));
+        return socket::open(app, upgrade, asked);
     }
     if !wants.has_events() {
         return Err(Error::bad_request(
             "names is missing: the events that are wanted, such as CHANNEL_ANSWER",
         ));
     }
-    let (reader, response) = match Reader::open(&app, &who, cut.map(|Extension(cut)| cut)) {
-        Ok(opened) => opened,
-        Err(too_many) => return Ok(too_many),
-    };
+    let (reader, response) = Reader::open(&app, &who, cut.map(|Extension(cut)| cut))?;
     let (inbox, following) = inbox(&app, view, wants, filter, format);
     tokio::spawn(told_all(reader, inbox, following));
     Ok(response)

@@ -5,11 +5,11 @@
 
 use crate::access::{Pass, Who};
 use crate::app::App;
-use crate::http::ErrorBody;
+use crate::http::Error;
 use crate::http::serve::Cut;
 use crate::monitor::streams::Seat;
 use axum::body::{Body, Bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
@@ -41,12 +41,15 @@ pub(in crate::http) enum End {
 }
 
 impl Reader {
-    /// One more reader, and the answer that brings what it is sent; or the answer that there are too many.
+    /// One more reader, and the answer that brings what it is sent; when there is a place.
+    ///
+    /// # Errors
+    /// 503 when there are too many.
     pub(in crate::http) fn open(
         app: &Arc<App>,
         who: &Who,
         cut: Option<Cut>,
-    ) -> Result<(Reader, Response), Response> {
+    ) -> Result<(Reader, Response), Error> {
         let Some(seat) = app.monitor.streams.enter(who.peer) else { return Err(too_many()) };
         let (frames, body) = mpsc::channel(1);
         let reader = Reader {
@@ -110,9 +113,10 @@ impl Reader {
     }
 }
 
-pub(in crate::http) fn too_many() -> Response {
-    let body = ErrorBody { error: "too many live streams are open; close one, or try again later".into() };
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], axum::Json(body)).into_response()
+/// What is answered when there is no place.
+pub(in crate::http) fn too_many() -> Error {
+    let text = "too many live streams are open; close one, or try again later";
+    Error::new(StatusCode::SERVICE_UNAVAILABLE, text).later(COME_AGAIN)
 }
 
 /// The body of a stream.
@@ -136,5 +140,7 @@ pub(in crate::http) const CHECKED: Duration = Duration::from_secs(1);
 pub(in crate::http) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The longest that a reader may take to make room for one item.
 pub(in crate::http) const SLOWEST: Duration = Duration::from_secs(10);
+/// When whoever found no place should come again.
+const COME_AGAIN: Duration = Duration::from_secs(5);
 /// The longest that the last item may take at a stop.
 const LAST_ITEM: Duration = Duration::from_millis(200);

@@ -47,16 +47,17 @@ struct Said {
 }
 
 /// Turns the request into a WebSocket.
-pub(super) fn open(app: Arc<App>, upgrade: WebSocketUpgrade, asked: Asked) -> Response {
-    let Some(seat) = app.monitor.streams.enter(asked.who.peer) else { return too_many() };
+pub(super) fn open(app: Arc<App>, upgrade: WebSocketUpgrade, asked: Asked) -> Result<Response, Error> {
+    let seat = app.monitor.streams.enter(asked.who.peer).ok_or_else(too_many)?;
     let Asked { who, visit, switch, view, wants, filter } = asked;
     let pass = app.access.pass(&who, &app.config.load_full());
-    upgrade.max_message_size(LARGEST).max_frame_size(LARGEST).on_upgrade(async move |socket| {
+    let upgrade = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST);
+    Ok(upgrade.on_upgrade(async move |socket| {
         let (inbox, following) = inbox(&app, view, wants.clone(), filter, Format::Json);
         let order = Ordering { who, visit, switch };
         let talk = Talk { app, pass, inbox, following, wants, order: Arc::new(order), _seat: seat };
         talk.run(socket).await;
-    })
+    }))
 }
 
 /// For whom commands are carried out, and where.

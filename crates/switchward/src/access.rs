@@ -8,7 +8,7 @@ pub(crate) mod attempts;
 pub(crate) mod book;
 mod caller;
 pub mod changes;
-mod identify;
+pub(crate) mod identify;
 pub(crate) mod record;
 pub mod role;
 pub mod socket;
@@ -43,6 +43,8 @@ pub struct Access {
     refusals: Refusals,
     before: changes::Before,
     tls: Option<Tls>,
+    /// That of the event socket door, when it has its own.
+    door_tls: Option<Tls>,
     /// Whether anybody but this machine can reach the interface.
     exposed: AtomicBool,
     hostname: String,
@@ -92,6 +94,7 @@ impl Access {
             attempts: Attempts::default(),
             refusals: Refusals::default(),
             tls: Tls::open(&config.server).map_err(OpenError)?,
+            door_tls: Tls::open_for_door(&config.broker.door).map_err(OpenError)?,
             exposed: AtomicBool::new(false),
             hostname: hostname.trim().to_ascii_lowercase(),
         })
@@ -202,6 +205,11 @@ impl Access {
         self.tls.as_ref()
     }
 
+    /// What a client of the event socket door is greeted with: its own certificate, or else that of the interface.
+    pub(crate) fn door_tls(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.door_tls.as_ref().or(self.tls.as_ref()).map(Tls::config)
+    }
+
     /// The name of this machine, in lower case.
     pub(crate) fn hostname(&self) -> &str {
         &self.hostname
@@ -211,7 +219,7 @@ impl Access {
     pub fn tick(&self) {
         self.tokens.refresh();
         self.users.refresh();
-        if let Some(tls) = &self.tls {
+        for tls in self.tls.iter().chain(&self.door_tls) {
             tls.refresh();
         }
         self.uses.save(&self.tokens.held().value, false);
@@ -221,7 +229,7 @@ impl Access {
     pub(crate) fn distrust(&self) {
         self.tokens.distrust();
         self.users.distrust();
-        if let Some(tls) = &self.tls {
+        for tls in self.tls.iter().chain(&self.door_tls) {
             tls.distrust();
         }
     }
@@ -244,7 +252,7 @@ impl Access {
         warnings.extend(self.tokens.held().trouble.clone());
         warnings.extend(self.users.held().trouble.clone());
         let now = i64::try_from(crate::clock::now().secs()).unwrap_or(i64::MAX);
-        warnings.extend(self.tls.iter().flat_map(|tls| tls.warnings(now)));
+        warnings.extend(self.tls.iter().chain(&self.door_tls).flat_map(|tls| tls.warnings(now)));
         warnings
     }
 }

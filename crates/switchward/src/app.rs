@@ -60,6 +60,10 @@ pub struct App {
     pub geo: Arc<Geo>,
     /// The one door to the switches' commands and events.
     pub desk: Arc<broker::desk::Desk>,
+    /// Directories beside the users file.
+    pub logins: crate::broker::logins::Logins,
+    /// The event socket door, when it is open.
+    pub entrance: std::sync::OnceLock<Arc<broker::door::Door>>,
     /// Background jobs of callers of the HTTP interface.
     pub jobs: Arc<crate::broker::jobs::Jobs>,
     /// What the daemon knows about itself.
@@ -217,6 +221,9 @@ impl App {
         match crate::broker::wiring::rules(&new) {
             Ok(rules) => self.desk.apply(rules),
             Err(error) => tracing::error!(%error, "the broker's rules stay as they were"),
+        }
+        if let Err(error) = self.logins.apply(&new, &self.desk) {
+            tracing::error!(%error, "the broker's directories stay as they were");
         }
         self.config.store(Arc::new(new));
         self.access.distrust();

@@ -6,6 +6,7 @@
 use crate::access::socket::{self, SocketFile};
 use crate::access::{self, Access};
 use crate::app::App;
+use crate::broker::entrance::{EntranceError, Listeners};
 use crate::clock;
 use crate::config::{Config, OnExit};
 use crate::doors::{Kind, Place};
@@ -60,6 +61,9 @@ pub enum StartError {
     /// Nobody could use the HTTP interface, or its certificate cannot be used.
     #[error(transparent)]
     Access(#[from] access::OpenError),
+    /// The event socket door cannot be opened.
+    #[error(transparent)]
+    Entrance(#[from] EntranceError),
     /// The Unix socket that the configuration names cannot be made.
     #[error("cannot listen on server.socket {path}: {error}; name another path, or \"\" for none")]
     Socket {
@@ -99,6 +103,7 @@ impl StartError {
             StartError::Listen { .. }
             | StartError::Profiling { .. }
             | StartError::Socket { .. }
+            | StartError::Entrance(_)
             | StartError::Store(_)
             | StartError::Thread(_) => exit::UNAVAILABLE,
         }
@@ -122,6 +127,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where its HTTP interface listens.
     pub address: std::net::SocketAddr,
+    /// Where its event socket door listens, when it has a port.
+    pub entrance: Option<std::net::SocketAddr>,
     /// The file of the network namespace that the kernel's sets are in, when it is our own.
     pub namespace: Option<String>,
     readers: Vec<Reader>,
@@ -162,6 +169,8 @@ const STEPS_BACK: i32 = 5;
 pub async fn start(config: Config, log: Level, options: Options) -> Result<Running, StartError> {
     let access = Access::open(&config)?;
     let listener = listen(&config, &access).await?;
+    let entrance = Listeners::open(&config, access.door_tls().is_some()).await?;
+    let entrance_address = entrance.address();
     let profiling = listen_for_profiles(&config).await?;
     let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
     let mirror = Arc::new(Mirror::new(config.security.dry_run));
@@ -211,9 +220,12 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         cache: Default::default(),
         geo: Arc::default(),
         desk,
+        logins: Default::default(),
+        entrance: Default::default(),
         jobs: crate::broker::jobs::Jobs::new(config.broker.jobs),
         monitor: Monitor::default(),
     });
+    app.logins.apply(&config, &app.desk).map_err(StartError::Broker)?;
     let address =
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
     app.names.restore(&app, kept_names, &config);
@@ -223,6 +235,9 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     }
     let (stop, stopped) = signal::channel(false);
     let doors = Doors::from(listener).with_socket(socket);
+    if let Some(door) = entrance.serve(&app, &stopped) {
+        _ = app.entrance.set(door);
+    }
     let http = tokio::spawn(serve(app.clone(), doors, stopped.clone()));
     if let Some(listener) = profiling {
         if let Ok(address) = listener.local_addr() {
@@ -244,6 +259,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     Ok(Running {
         app,
         address,
+        entrance: entrance_address,
         namespace,
         readers,
         stop,

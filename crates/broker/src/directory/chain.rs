@@ -197,6 +197,15 @@ impl Directories {
         outcome
     }
 
+    /// Who made this claim and was right a moment ago. Asks nobody.
+    pub fn recall(&self, claim: &Claim) -> Option<Identity> {
+        let mark = self.marker.mark(claim);
+        match self.memory.lock().right(&mark, Instant::now())? {
+            Outcome::Right(identity) => Some(identity),
+            _ => None,
+        }
+    }
+
     /// Forgets all answers, as after a change of the configuration; checks under way are not kept either.
     pub fn forget(&self) {
         let mut memory = self.memory.lock();

@@ -19,6 +19,12 @@ pub enum Door {
     Https,
     /// The Unix socket.
     Socket,
+    /// The event socket door, without TLS.
+    Esl,
+    /// The event socket door with TLS.
+    EslTls,
+    /// The event socket door's Unix socket.
+    EslSocket,
 }
 
 impl Door {
@@ -28,6 +34,9 @@ impl Door {
             Door::Http => "http",
             Door::Https => "https",
             Door::Socket => "socket",
+            Door::Esl => "esl",
+            Door::EslTls => "esl-tls",
+            Door::EslSocket => "esl-socket",
         }
     }
 }
@@ -74,6 +83,8 @@ pub struct Who {
     pub name: Arc<str>,
     /// What they may do in this request, by their credential or by their address.
     pub role: Option<Role>,
+    /// What the directory said that knew the password, when it was not the users file.
+    pub identity: Option<Arc<broker::Identity>>,
 }
 
 impl Who {

@@ -14,6 +14,8 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use broker::Identity;
+use broker::directory::{Claim, Outcome};
 use guard::{Alert, AlertKind, Evidence, Observation, Source, Transport, Verdict, What};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -51,6 +53,21 @@ pub(crate) async fn identify(app: &Arc<App>, arrival: &Arrival, headers: &Header
     } else {
         Err(Denied::Wrong("a credential of an unknown kind".into()))
     }
+}
+
+/// Who shows this token at another door.
+pub(crate) async fn token(app: &Arc<App>, arrival: &Arrival, token: &str) -> Result<Who, Denied> {
+    by_token(app, Who::stranger(arrival), token).await
+}
+
+/// Who has this name and password, at another door.
+pub(crate) async fn password(
+    app: &Arc<App>,
+    arrival: &Arrival,
+    name: &str,
+    password: &str,
+) -> Result<Who, Denied> {
+    by_name(app, Who::stranger(arrival), name, password).await
 }
 
 /// What the connection itself proves.
@@ -109,11 +126,18 @@ async fn by_password(app: &Arc<App>, stranger: Who, text: &str) -> Result<Who, D
     let Some((name, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
         return Err(Denied::Wrong("a name and password that cannot be read".into()));
     };
+    by_name(app, stranger, name, password).await
+}
+
+async fn by_name(app: &Arc<App>, stranger: Who, name: &str, password: &str) -> Result<Who, Denied> {
     let access = &app.access;
     let mark = access.passwords.mark(name, password);
     let generation = access.users.held().generation;
     if let Some(role) = mark.and_then(|mark| access.passwords.remembered(&mark, generation)) {
         return Ok(Who { proof: Proof::Basic, role: Some(role), name: name.into(), ..stranger });
+    }
+    if let Some(identity) = app.logins.recall(&Claim::of_login(name, password)) {
+        return Ok(of_directory(stranger, identity));
     }
     if let Some(wait) = must_wait(app, &stranger) {
         return Err(Denied::Wait(wait));
@@ -145,6 +169,9 @@ async fn checking(app: Arc<App>, stranger: Who, name: String, password: String) 
             is_news(&app, &stranger, mark, Checked::Disabled, generation);
             Err(Denied::Wrong(format!("user {name}, who is disabled")))
         }
+        Checked::Wrong { known: false } if app.logins.is_any() => {
+            elsewhere(&app, stranger, &name, &password, mark, generation).await
+        }
         Checked::Wrong { known } => {
             app.monitor.logins_failed.up();
             if is_news(&app, &stranger, mark, checked, generation) {
@@ -158,11 +185,51 @@ async fn checking(app: Arc<App>, stranger: Who, name: String, password: String) 
     }
 }
 
+/// Asks the other directories about somebody who is not in the users file.
+async fn elsewhere(
+    app: &Arc<App>,
+    stranger: Who,
+    name: &str,
+    password: &str,
+    mark: Option<Mark>,
+    generation: u64,
+) -> Result<Who, Denied> {
+    let outcome = app.logins.check(&Claim::of_login(name, password), stranger.peer).await;
+    let known = match outcome {
+        Some(Outcome::Right(identity)) => {
+            return Ok(of_directory(stranger, identity));
+        }
+        Some(Outcome::Busy) => return Err(Denied::Busy),
+        Some(Outcome::Trouble(why)) => {
+            tracing::warn!(%why, "a directory cannot be asked who somebody is");
+            return Err(Denied::Busy);
+        }
+        Some(Outcome::Disabled) => {
+            app.monitor.logins_failed.up();
+            return Err(Denied::Wrong(format!("user {name}, who is kept out")));
+        }
+        Some(Outcome::Wrong { known }) => known,
+        None => false,
+    };
+    app.monitor.logins_failed.up();
+    if is_news(app, &stranger, mark, Checked::Wrong { known }, generation) {
+        count(app, &stranger);
+        failed(app, &stranger, if known { name } else { "" });
+    }
+    Err(Denied::Wrong(if known { format!("a wrong password of {name}") } else { "an unknown user".into() }))
+}
+
+/// Somebody whom another directory than the users file knows: no role of the API, only what the broker's rules allow.
+fn of_directory(stranger: Who, identity: Identity) -> Who {
+    let (proof, name) = (Proof::Basic, identity.name.clone());
+    Who { proof, role: None, name, identity: Some(Arc::new(identity)), ..stranger }
+}
+
 /// Whether a password could be right at all. Without any user a server in front may send those that it asks for itself: they are
 /// nothing to us.
 async fn has_passwords(app: &Arc<App>) -> bool {
     static TOLD: Once = Once::new();
-    if app.access.has_passwords() {
+    if app.access.has_passwords() || app.logins.is_any() {
         return true;
     }
     let asked = app.clone();

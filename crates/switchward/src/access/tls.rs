@@ -6,6 +6,7 @@
 use super::book::Stamp;
 use super::role::Role;
 use crate::config::Server;
+use crate::config::broker::Door;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject;
@@ -46,11 +47,23 @@ impl Tls {
     /// What is wrong with the files, and the mend.
     pub(crate) fn open(server: &Server) -> Result<Option<Tls>, String> {
         let (Some(certificate), Some(key)) = (&server.tls_cert, &server.tls_key) else { return Ok(None) };
-        let (certificate, key, authority) = (certificate.clone(), key.clone(), server.tls_client_ca.clone());
-        let files = Files { certificate, key, authority };
+        Tls::read(certificate, key, server.tls_client_ca.as_ref()).map(Some)
+    }
+
+    /// The same for the event socket door, when it has a certificate of its own.
+    ///
+    /// # Errors
+    /// What is wrong with the files, and the mend.
+    pub(crate) fn open_for_door(door: &Door) -> Result<Option<Tls>, String> {
+        let (Some(certificate), Some(key)) = (&door.tls_cert, &door.tls_key) else { return Ok(None) };
+        Tls::read(certificate, key, None).map(Some)
+    }
+
+    fn read(certificate: &Path, key: &Path, authority: Option<&PathBuf>) -> Result<Tls, String> {
+        let files = Files { certificate: certificate.into(), key: key.into(), authority: authority.cloned() };
         let seen = Mutex::new(files.stamps());
         let current = ArcSwap::from_pointee(files.read()?);
-        Ok(Some(Tls { files, current, seen }))
+        Ok(Tls { files, current, seen })
     }
 
     /// What a new connection is greeted with.

@@ -12,19 +12,30 @@ use std::sync::Arc;
 
 /// Somebody who asks over HTTP.
 pub fn visit(app: &App, who: &Who) -> Visit {
-    let mut identity = identity(&app.config.load(), who);
-    if identity.account.is_none() {
-        identity.account = app.desk.rules().book.account(&identity.name).cloned();
-    }
     let door = match who.door {
         access::Door::Http => Door::Http,
         access::Door::Https => Door::Https,
         access::Door::Socket => Door::Socket,
+        access::Door::Esl => Door::Esl,
+        access::Door::EslTls => Door::EslTls,
+        access::Door::EslSocket => Door::EslSocket,
     };
-    Visit { identity, source: who.peer, door }
+    Visit { identity: identity(app, who), source: who.peer, door }
 }
 
-fn identity(config: &Config, who: &Who) -> Identity {
+/// Who somebody is to the broker.
+pub fn identity(app: &App, who: &Who) -> Identity {
+    let mut identity = match &who.identity {
+        Some(identity) => Identity::clone(identity),
+        None => of_credential(&app.config.load(), who),
+    };
+    if identity.account.is_none() {
+        identity.account = app.desk.rules().book.account(&identity.name).cloned();
+    }
+    identity
+}
+
+fn of_credential(config: &Config, who: &Who) -> Identity {
     let mut identity = match who.proof {
         access::Proof::None => return Identity::nobody(),
         access::Proof::Token => Identity::new(&format!("token:{}", who.name), Proof::Token),
@@ -46,8 +57,11 @@ fn identity(config: &Config, who: &Who) -> Identity {
 }
 
 fn password() -> Proof {
-    Proof::Password { directory: Arc::from("users") }
+    Proof::Password { directory: Arc::from(USERS) }
 }
+
+/// The users file among the directories.
+pub const USERS: &str = "users";
 
 /// The broker's roles of whoever has this role of the API.
 pub fn roles(config: &Config, role: Role) -> &[String] {

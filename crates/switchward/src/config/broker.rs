@@ -86,7 +86,7 @@ pub struct Door {
     pub tls_key: Option<PathBuf>,
     /// Clients at once.
     pub max_clients: u32,
-    /// Clients of one address at once.
+    /// Clients of one user at once.
     pub max_clients_of_one: u32,
     /// Events that wait for a client.
     pub queue: u32,

@@ -11,7 +11,7 @@ use switchward::config::{Authentication, Config};
 
 /// A peer that may do nothing by its address.
 const STRANGER: [u8; 4] = [127, 0, 0, 2];
-const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 /// Changes the file of tokens as the command line does.
 pub(crate) fn edit(daemon: &Daemon, change: impl FnOnce(&mut Tokens)) {

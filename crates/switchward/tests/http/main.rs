@@ -20,6 +20,7 @@ mod commands_audit;
 mod connections;
 mod docs;
 mod doors;
+mod entrance;
 mod fields;
 mod gate;
 mod geo;

@@ -167,6 +167,8 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
     let desk = switchward::broker::wiring::open(&config, Some(trail.journal.clone())).unwrap();
     App {
         desk,
+        logins: Default::default(),
+        entrance: Default::default(),
         jobs: switchward::broker::jobs::Jobs::new(config.broker.jobs),
         switches: switches.collect(),
         guard,

@@ -205,7 +205,7 @@ pub(super) const DOOR: Section = Section {
             "broker.door.max_clients_of_one",
             "",
             count(|c| &mut c.broker.door.max_clients_of_one, 100_000),
-            "Clients of one address at once.",
+            "Clients of one user at once.",
         )
         .restart(),
         Setting::new(

@@ -80,6 +80,7 @@ pub struct CommandPage {
 
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditedCommand)]
 pub struct Command {
     /// Its number in the journal.
     pub id: i64,

@@ -78,7 +78,7 @@ async fn a_token_comes_in_and_does_what_its_rules_allow() {
             .await
             .contains("-ERR permission denied")
     );
-    let sent: Vec<String> = switch.commands_received().iter().map(|sent| sent.line()).collect();
+    let sent: Vec<String> = switch.commands_received().iter().map(simswitch::Received::line).collect();
     assert!(
         !sent
             .iter()

@@ -35,7 +35,7 @@ pub use owners::Owners;
 /// How much may happen at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Connections for commands at most. Default 16.
+    /// Connections for commands at most. Default 64: more than one caller may have under way, so that nobody takes all of them.
     pub connections: usize,
     /// How many of them are kept open while nobody needs them. Default 2.
     pub warm: usize,
@@ -54,7 +54,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            connections: 16,
+            connections: 64,
             warm: 2,
             waiting: 1024,
             jobs: 256,

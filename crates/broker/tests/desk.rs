@@ -46,6 +46,7 @@ fn users() -> Vec<User> {
         user("short", &["monitor"], Written { output: Some(10), ..Written::default() }),
         user("few", &["monitor"], Written { rate: Some(3), ..Written::default() }),
         user("2000@*", &["agent"], Written { rate: Some(3), ..Written::default() }),
+        user("many", &["monitor"], Written { concurrency: Some(32), ..wide.clone() }),
         user("one", &["monitor"], Written { concurrency: Some(1), ..wide }),
     ]
 }
@@ -178,7 +179,7 @@ async fn limits_hold_for_each_caller() {
     );
     let reply = bench.run("short", "status").await.unwrap();
     assert!(reply.cut && reply.text.len() == 10, "{reply:?}");
-    let refused = bench.run("slow", "msleep 5000").await.unwrap_err();
+    let refused = bench.run("slow", "msleep 9000").await.unwrap_err();
     assert!(matches!(refused, Refused::Failed { error: CallError::Timeout(_), .. }), "{refused}");
     let slow = tokio::spawn({
         let desk = bench.desk.clone();
@@ -225,6 +226,21 @@ async fn who_goes_away_leaves_the_command_under_way_until_it_has_ended() {
     assert!(bench.audit().iter().any(|line| line["result"] == "ok"), "{:#?}", bench.audit());
     until(|| bench.audit().iter().filter(|line| line["kind"] == "done").count() == 1).await;
     bench.run("one", "status").await.unwrap();
+}
+
+#[tokio::test]
+async fn one_caller_does_not_hold_up_the_others() {
+    let bench = bench().await;
+    for _ in 0..32 {
+        let desk = bench.desk.clone();
+        tokio::spawn(async move {
+            desk.run(&visit("many"), Order { command: "msleep 9000", switch: None }).await.map(|_| ())
+        });
+    }
+    until(|| bench.received().iter().filter(|line| *line == "api msleep 9000").count() >= 16).await;
+    bench.run("monitor", "status").await.unwrap();
+    let done = bench.audit().iter().filter(|line| line["kind"] == "done").count();
+    assert_eq!(done, 1, "before any of theirs");
 }
 
 #[tokio::test]

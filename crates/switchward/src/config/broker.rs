@@ -232,7 +232,7 @@ impl Default for Broker {
             max_output: 4 << 20,
             rate: 100,
             concurrency: 32,
-            connections: 16,
+            connections: 64,
             jobs: 64,
             redact: Vec::new(),
             allow_unaudited: false,

@@ -122,10 +122,14 @@ impl Listener {
 
     /// Tells the end of a job that this client started, by the name that it knows it by.
     pub(super) fn job_ended(&self, name: &str, command: &str, text: &[u8]) {
-        let mut ear = self.0.ear.lock();
-        if !ear.wants.takes(b"BACKGROUND_JOB", None) {
-            return;
-        }
+        let (format, is_filtered) = {
+            let ear = self.0.ear.lock();
+            if !ear.wants.takes(b"BACKGROUND_JOB", None) {
+                return;
+            }
+            (ear.format, !ear.filters.pass_all())
+        };
+        // Some MiB perhaps: who reads from the switch must not wait for that.
         let (verb, argument) = command.split_once(' ').unwrap_or((command, ""));
         let written = |format| {
             let mut writer = begin(format, "BACKGROUND_JOB", None);
@@ -135,14 +139,20 @@ impl Listener {
             }
             frame(writer, Some(text))
         };
-        if !ear.filters.pass_all() {
-            let plain = written(Format::Plain);
+        let plain = is_filtered.then(|| written(Format::Plain));
+        let frame = written(format);
+        let mut ear = self.0.ear.lock();
+        // The client may have thought otherwise meanwhile.
+        if !ear.wants.takes(b"BACKGROUND_JOB", None) {
+            return;
+        }
+        let frame = if ear.format == format { frame } else { written(ear.format) };
+        if let Some(plain) = plain {
             let body = memchr::memmem::find(&plain, b"\n\n").map_or(&plain[..0], |at| &plain[at + 2..]);
             if !EventView::parse(Format::Plain, body).is_ok_and(|event| ear.filters.pass(&event)) {
                 return;
             }
         }
-        let frame = written(ear.format);
         self.push(&mut ear, frame);
     }
 

@@ -315,6 +315,7 @@ fn command() -> impl Strategy<Value = String> {
         "originate user/1000@pbx.example ".into(),
         "originate {".into(),
         "originate [".into(),
+        "originate user/1000@pbx.example,[x=y,".into(),
         "originate ^^#user/1000@pbx.example#".into(),
         format!("uuid_transfer ^^#{OWN}#"),
         "status ".into(),

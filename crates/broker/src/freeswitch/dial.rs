@@ -1,7 +1,7 @@
 //! Dial strings: each destination is an `originate` of its own, with the variables before it.
 
 use super::Unfolding;
-use super::expression::has_expression;
+use super::expression::{closing, has_expression};
 use crate::deed::Deed;
 
 impl Unfolding<'_> {
@@ -10,9 +10,22 @@ impl Unfolding<'_> {
         let Some(text) = self.variable_blocks(text) else { return };
         // Enterprise originate, in sequence, at the same time.
         for group in text.split(":_:") {
-            for leg in group.split([',', '|']) {
-                let Some(leg) = self.variable_blocks(leg) else { return };
-                self.leg(leg.trim_matches(' '));
+            for mut legs in group.split('|') {
+                loop {
+                    // A comma in the variables of a leg ends none.
+                    let start = legs.len() - legs.trim_start_matches(' ').len();
+                    let block = match legs[start..].strip_prefix('[') {
+                        Some(inside) => closing(inside, b'[', b']').map_or(0, |end| start + end + 2),
+                        None => 0,
+                    };
+                    let end = legs[block..].find(',').map(|at| block + at);
+                    let Some(leg) = self.variable_blocks(&legs[..end.unwrap_or(legs.len())]) else { return };
+                    self.leg(leg.trim_matches(' '));
+                    match end {
+                        Some(end) => legs = &legs[end + 1..],
+                        None => break,
+                    }
+                }
             }
         }
     }

@@ -242,7 +242,7 @@ impl Unfolding<'_> {
     }
 
     /// Something is played or recorded: a file, or what its scheme says.
-    fn media(&mut self, text: &str) {
+    pub(super) fn media(&mut self, text: &str) {
         self.program(text);
         let text = text.replace(['\'', '"', '\\'], "").to_ascii_lowercase();
         let is_elsewhere = text.match_indices("://").any(|(at, _)| {

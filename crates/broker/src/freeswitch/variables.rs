@@ -5,6 +5,7 @@
 
 use super::Unfolding;
 use super::expression::closing;
+use crate::catalogue::{Class, Variable};
 use crate::deed::Deed;
 use crate::line::is_name;
 
@@ -21,7 +22,11 @@ impl Unfolding<'_> {
         let bare = bare.to_ascii_lowercase();
         self.expressions(value);
         // It may be the path of a file, or the name of an engine.
-        self.program(value);
+        let known = self.catalogue.variable(&bare).map(Variable::classes).unwrap_or_default();
+        match known.has(Class::Media) || bare.starts_with("conference_") {
+            true => self.media(value),
+            false => self.program(value),
+        }
         self.deeds.push(Deed::Set { name: bare.clone(), value: value.to_owned() });
         let value = value.trim_matches([' ', '\'']);
         if value.is_empty() {

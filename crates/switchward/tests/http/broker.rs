@@ -53,7 +53,7 @@ async fn run(daemon: &Daemon, token: &str, command: &str) -> Answer {
 
 #[tokio::test]
 async fn a_stolen_token_of_a_viewer_changes_nothing_on_the_switch() {
-    let (switch, daemon) = with_switch(|_| {}).await;
+    let (switch, daemon) = with_switch(|config| config.broker.rate = 0).await;
     let viewer = token(&daemon, "grafana", Role::Viewer);
     let answer = run(&daemon, &viewer, "status").await.ok();
     assert_eq!(fields(&answer), ["command", "response"]);

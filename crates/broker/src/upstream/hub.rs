@@ -1,7 +1,7 @@
 //! All events and log lines over one connection, for many followers: [`Hub`].
 //!
-//! The connection is subscribed to what its followers want together, and to no more but what [`Owners`](super::Owners) needs and
-//! HEARTBEAT. Each follower gives a [`Sink`] that is called in the reading task and never waits, so the switch, which ends listeners that
+//! The connection is subscribed to what its followers want together, to HEARTBEAT and, while anybody follows, to what
+//! [`Owners`](super::Owners) needs. While nobody does, a flood of calls costs the switch and us nothing here. Each follower gives a [`Sink`] that is called in the reading task and never waits, so the switch, which ends listeners that
 //! lag, always finds a reader. When the connection is lost it comes back by itself; what happened in between is lost, nobody can say how
 //! much, and followers are told.
 
@@ -89,7 +89,7 @@ impl Hub {
     pub(super) fn new() -> Hub {
         Hub {
             followers: RwLock::new(Arc::from([])),
-            wanted: Mutex::new(Wanted { wants: base(), version: 1, next_id: 1 }),
+            wanted: Mutex::new(Wanted { wants: base(false), version: 1, next_id: 1 }),
             changed: Notify::new(),
             settled: watch::Sender::new(0),
             board: Board::new("events"),
@@ -124,7 +124,7 @@ impl Hub {
     fn replace(&self, wanted: &mut Wanted, change: impl FnOnce(&mut Vec<Follower>)) {
         let mut followers = self.followers().to_vec();
         change(&mut followers);
-        let mut union = base();
+        let mut union = base(!followers.is_empty());
         followers.iter().for_each(|follower| union.unite(&follower.wants));
         *self.followers.write().unwrap_or_else(PoisonError::into_inner) = followers.into();
         if union != wanted.wants {
@@ -146,14 +146,17 @@ impl Hub {
         let Some(Ok(event)) = frame.event() else { return };
         self.events.fetch_add(1, Relaxed);
         let bit = wants::bit_of(event.name());
-        let is_last = event.name() == b"CHANNEL_DESTROY";
-        if bit & owners_need() != 0 && !is_last {
+        let followers = self.followers();
+        // Without a follower not all that owners need comes, so nothing of it counts.
+        let is_for_owners = bit & owners_need() != 0 && !followers.is_empty();
+        let is_last = is_for_owners && event.name() == b"CHANNEL_DESTROY";
+        if is_for_owners && !is_last {
             owners.observe(&event);
         }
         let subclass = if bit == wants::CUSTOM { event.subclass() } else { None };
         let subclass = subclass.as_ref().map(esl::Value::decoded);
         let mut happening = None;
-        for follower in self.followers().iter() {
+        for follower in followers.iter() {
             if follower.wants.takes_bit(bit, subclass.as_deref()) {
                 if happening.is_none() {
                     happening = Happening::from_plain(frame.body()).map(Arc::new);
@@ -284,6 +287,9 @@ async fn receive(
             (wanted.version, (wanted.version != asked).then(|| wanted.wants.clone()))
         };
         if let Some(wanted) = wanted {
+            if hub.followers().is_empty() {
+                owners.forget_all();
+            }
             queue(connection, subscribed.follow(&wanted), &mut replies)?;
             asked = version;
             if replies.is_empty() {
@@ -374,21 +380,22 @@ async fn within<T>(
     }
 }
 
-/// What is always wanted: a sign of life, and what tells whose channel is which.
-fn base() -> Wants {
+/// What is wanted beside what followers want: a sign of life, and while there are any what tells whose channel is which.
+fn base(is_followed: bool) -> Wants {
     let mut wants = Wants::nothing();
-    for name in ["HEARTBEAT", "CHANNEL_CREATE", "CHANNEL_DESTROY", "CHANNEL_UUID"] {
+    wants.add("HEARTBEAT");
+    for name in OWNERS_NEED.into_iter().filter(|_| is_followed) {
         wants.add(name);
     }
     wants
 }
 
+/// What tells whose channel is which.
+const OWNERS_NEED: [&str; 3] = ["CHANNEL_CREATE", "CHANNEL_DESTROY", "CHANNEL_UUID"];
+
 fn owners_need() -> u128 {
     static BITS: std::sync::LazyLock<u128> = std::sync::LazyLock::new(|| {
-        [&b"CHANNEL_CREATE"[..], b"CHANNEL_DESTROY", b"CHANNEL_UUID"]
-            .map(wants::bit_of)
-            .iter()
-            .fold(0, |all, bit| all | bit)
+        OWNERS_NEED.map(|name| wants::bit_of(name.as_bytes())).iter().fold(0, |all, bit| all | bit)
     });
     *BITS
 }

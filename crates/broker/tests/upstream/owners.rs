@@ -1,12 +1,31 @@
 //! Whose channel is which.
 
 use crate::support::{SOON, api, call, config, is_up, quick, received, register, switch, until, upstream};
-use broker::{Account, Upstream, upstream::owners::proven};
+use broker::upstream::{Following, Happening, Link, LogLine, Sink, Wants, owners::proven};
+use broker::{Account, Upstream};
 use simswitch::{Capture, Event, SimSwitch};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn account(user: &str, domain: &str) -> Account {
     Account { user: user.into(), domain: domain.into() }
+}
+
+/// Follows and looks away: while nobody follows, no events tell whose a channel is.
+struct Blind;
+
+impl Sink for Blind {
+    fn event(&self, _: &Arc<Happening>) {}
+
+    fn log(&self, _: &LogLine) {}
+
+    fn state(&self, _: &Link) {}
+}
+
+async fn followed(upstream: &Upstream) -> Following {
+    let following = upstream.hub().follow(Wants::nothing(), Arc::new(Blind));
+    assert!(following.settled().await);
+    following
 }
 
 /// The two channels of a call from 1000 to 1001.
@@ -23,6 +42,7 @@ async fn call_between(switch: &SimSwitch) -> (String, String) {
 async fn a_channel_is_that_of_who_logged_in_or_was_called_until_it_is_gone() {
     let switch = switch().await;
     let upstream = upstream(&switch, quick()).await;
+    let _following = followed(&upstream).await;
     let (caller, called) = call_between(&switch).await;
     let owners = upstream.owners();
     let domain = switch.identity().domain.clone();
@@ -64,6 +84,7 @@ async fn of_a_channel_that_was_there_before_the_switch_is_asked_once() {
 async fn an_event_that_somebody_sent_makes_nobody_the_owner() {
     let switch = switch().await;
     let upstream = upstream(&switch, quick()).await;
+    let _following = followed(&upstream).await;
     let (forged, genuine) = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222");
     let headers = |uuid: &'static str, file: &'static str| {
         [
@@ -148,4 +169,22 @@ fn headers_that_contradict_each_other_prove_nothing() {
     ] {
         assert_eq!(owner(more), None, "{more}");
     }
+}
+
+#[tokio::test]
+async fn while_nobody_follows_calls_cost_nothing_here() {
+    let switch = switch().await;
+    let upstream = upstream(&switch, quick()).await;
+    let subscriptions = || {
+        let lines = switch.commands_received().into_iter().map(|received| received.line());
+        lines.filter(|line| line.starts_with("event ") || line.starts_with("nixevent ")).collect::<Vec<_>>()
+    };
+    assert!(!subscriptions().iter().any(|line| line.contains("CHANNEL_")), "{:?}", subscriptions());
+    let following = followed(&upstream).await;
+    assert!(subscriptions().last().unwrap().contains("CHANNEL_CREATE"));
+    let (caller, _) = call_between(&switch).await;
+    until("it is known", || upstream.owners().owner(&caller).is_some()).await;
+    drop(following);
+    until("it is not wanted any more", || subscriptions().last().unwrap().starts_with("nixevent ")).await;
+    until("it is forgotten", || upstream.owners().owner(&caller).is_none()).await;
 }

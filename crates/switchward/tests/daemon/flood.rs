@@ -15,8 +15,10 @@ fn ten_thousand_attackers_at_once_are_all_banned_and_no_event_is_lost() {
     daemon.wait_for_switch();
     let flood = traffic::flood(&switch, traffic::sources(0, ATTACKERS));
     let played = stage.wait(switch.play(&flood, Pace::Max, Stamps::Recorded));
+    // The broker's own connection for events takes the signs of life, too.
+    let twice = flood.iter().filter(|event| event.view().name() == b"HEARTBEAT").count();
     eventually("every event is read", || {
-        daemon.http.get("/security/esl")["eventsProcessed"] == played.delivered
+        daemon.http.get("/security/esl")["eventsProcessed"] == played.delivered - twice
     });
     let esl = daemon.http.get("/security/esl");
     assert!(played.delivered >= 5 * 3 * ATTACKERS as usize, "{played:?}");

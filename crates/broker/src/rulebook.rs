@@ -226,7 +226,10 @@ impl Rulebook {
             made.users.push(at);
             given.extend(user.roles.iter().map(|role| (role.clone(), compiled.shadow)));
         }
-        given.extend(who.roles.iter().map(|role| (role.clone(), false)));
+        // Roles that were written for somebody take the place of those that come with the credential.
+        if given.iter().all(|(_, is_tried)| *is_tried) {
+            given.extend(who.roles.iter().map(|role| (role.clone(), false)));
+        }
         if made.users.is_empty() && given.is_empty() {
             return Err(Shut::Unknown(who.to_string()));
         }

@@ -208,6 +208,27 @@ fn the_directory_bounds_what_the_rules_allow() {
 }
 
 #[test]
+fn roles_of_an_entry_take_the_place_of_those_of_the_credential() {
+    let bound = Rules { rate: Some(1), ..Rules::default() };
+    let tried = Rules { shadow: true, ..Rules::default() };
+    let users = [
+        user("crm", &["dialer"], Rules::default()),
+        user("bounded", &[], bound),
+        user("tried", &["dialer"], tried),
+    ];
+    let book = Rulebook::new(&[], &users, Terms::default()).unwrap();
+    let roles = |name: &str| {
+        let who = Identity { roles: texts(&["operator"]), ..token(name) };
+        book.grant(&who, None, MONDAY_NOON).unwrap().roles.clone()
+    };
+    assert_eq!(roles("crm"), ["dialer"]);
+    assert_eq!(
+        (roles("bounded"), roles("tried"), roles("other")),
+        (texts(&["operator"]), texts(&["operator"]), texts(&["operator"]))
+    );
+}
+
+#[test]
 fn all_that_is_wrong_is_named() {
     let roles = [
         role("a", &["nowhere"], rules(&["@nothing"], &["uuid_kill x{own}"])),

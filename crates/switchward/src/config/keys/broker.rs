@@ -483,8 +483,8 @@ pub(super) static ROLES: Entries<Role> = Entries {
 
 pub(super) static USERS: Entries<User> = Entries {
     name: "broker.user",
-    intro: "What users may do. All entries that fit a user add up, together with the roles that come with a credential of \
-            the API (broker.viewer_roles and its neighbours).",
+    intro: "What users may do. All entries that fit a user add up; their roles take the place of those that come with a \
+            credential of the API (broker.viewer_roles and its neighbours).",
     keys: &USER,
     all: |config| &mut config.broker.users,
     label: |user| &user.name,

@@ -13,7 +13,7 @@ use std::io::Write;
 
 /// What a switch is to do, or to tell.
 #[derive(Args, Clone, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_precedence_over_arg = true, subcommand_negates_reqs = true)]
 pub struct Esl {
     #[command(subcommand)]
     what: Option<What>,

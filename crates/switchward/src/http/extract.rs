@@ -176,7 +176,9 @@ fn about(body: &[u8]) -> String {
         level: Option<String>,
         command: Option<String>,
     }
-    if let Ok(all) = serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(body) {
+    if body.trim_ascii_start().starts_with(b"[")
+        && let Ok(all) = serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(body)
+    {
         return format!("{} entries", all.len());
     }
     let Ok(about) = serde_json::from_slice::<About>(body) else { return String::new() };

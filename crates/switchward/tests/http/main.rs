@@ -8,6 +8,7 @@ mod access_log;
 mod alarms;
 mod allows;
 mod ask;
+mod ask_esl;
 mod ask_more;
 mod ask_past;
 mod ask_watching;

@@ -257,7 +257,7 @@ impl Journal {
     }
 }
 
-/// Checks files in the order given; all of a journal in order is what [`files`] gives. Blocks.
+/// Checks files in the order given; all of a journal in order is what [`files()`] gives. Blocks.
 ///
 /// # Errors
 /// When one cannot be read.

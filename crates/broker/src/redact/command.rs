@@ -1,7 +1,7 @@
 //! Secrets in commands: those that stand at a place, not behind a name with `=`.
 //!
 //! `uuid_setvar U password x` sets one; so do `global_setvar`, `db insert/realm/password/x` and others, wherever in a line they stand,
-//! because commands stand in commands. The rest is the work of [`text`](super::text).
+//! because commands stand in commands. The rest is the work of [`text`].
 
 use super::names::{Names, Place};
 use super::text::{self, Cut, Form};

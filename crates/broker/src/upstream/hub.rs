@@ -1,7 +1,7 @@
 //! All events and log lines over one connection, for many followers: [`Hub`].
 //!
 //! The connection is subscribed to what its followers want together, to HEARTBEAT and, while anybody follows, to what
-//! [`Owners`](super::Owners) needs. While nobody does, a flood of calls costs the switch and us nothing here. Each follower gives a [`Sink`] that is called in the reading task and never waits, so the switch, which ends listeners that
+//! [`Owners`] needs. While nobody does, a flood of calls costs the switch and us nothing here. Each follower gives a [`Sink`] that is called in the reading task and never waits, so the switch, which ends listeners that
 //! lag, always finds a reader. When the connection is lost it comes back by itself; what happened in between is lost, nobody can say how
 //! much, and followers are told.
 

@@ -278,7 +278,7 @@ fn door(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// The host of an address: "ldap://[::1]:389/" is "::1".
+/// The host of an address: `ldap://[::1]:389/` is `::1`.
 fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let rest = rest.split('/').next().unwrap_or(rest);

@@ -120,7 +120,7 @@ impl Guard {
         let mut verdicts = Verdicts::new();
         self.counts.see(&seen.what, seen.evidence, now);
         let Some(ip) = seen.ip else {
-            if !matches!(seen.what, What::Heartbeat | What::SwitchStarted | What::SwitchStopping) {
+            if !seen.what.is_of_the_switch() {
                 self.counts.without_source.up();
             }
             return verdicts;
@@ -149,6 +149,9 @@ impl Guard {
             | What::Refused
             | What::CallAnswered { .. }
             | What::CallEnded { .. }
+            | What::UnknownAccount
+            | What::AclRejected
+            | What::OverSessionRate
             | What::Heartbeat
             | What::SwitchStarted
             | What::SwitchStopping => {}

@@ -125,6 +125,13 @@ pub enum What<'a> {
         /// Seconds between answer and end.
         billed: u32,
     },
+    /// Credentials were checked for an account that the switch does not have. Told beside the failure of the same attempt
+    /// ([`What::AuthFailed`]), so it is a mark of the attempt and no second strike.
+    UnknownAccount,
+    /// An access list of the switch (of a profile, an account or its event socket) refused the address.
+    AclRejected,
+    /// The switch refused a call because too many were new in this second; it does not tell whose call it was.
+    OverSessionRate,
     /// The switch says that it is alive.
     Heartbeat,
     /// The switch started.
@@ -134,7 +141,7 @@ pub enum What<'a> {
 }
 
 /// The word for each kind of [`What`], as metrics show it.
-pub const WHATS: [&str; 16] = [
+pub const WHATS: [&str; 19] = [
     "challenged",
     "stale-nonce",
     "refused",
@@ -151,9 +158,17 @@ pub const WHATS: [&str; 16] = [
     "switch-started",
     "switch-stopping",
     "login-failed",
+    "unknown-account",
+    "acl-rejected",
+    "over-session-rate",
 ];
 
 impl What<'_> {
+    /// Whether it tells of the switch itself and so never has a source.
+    pub(crate) fn is_of_the_switch(&self) -> bool {
+        matches!(self, What::OverSessionRate | What::Heartbeat | What::SwitchStarted | What::SwitchStopping)
+    }
+
     /// Its place in [`WHATS`].
     pub(crate) fn number(&self) -> usize {
         match self {
@@ -173,6 +188,9 @@ impl What<'_> {
             What::SwitchStarted => 13,
             What::SwitchStopping => 14,
             What::LoginFailed => 15,
+            What::UnknownAccount => 16,
+            What::AclRejected => 17,
+            What::OverSessionRate => 18,
         }
     }
 }

@@ -12,6 +12,8 @@ mod names;
 pub mod observation;
 pub mod pattern;
 pub mod policy;
+pub mod rule;
+pub mod signal;
 pub mod source;
 mod standing;
 pub mod tally;

@@ -15,6 +15,7 @@ use memchr::memmem::Finder;
 use std::net::IpAddr;
 
 mod fields;
+pub mod log;
 mod recent;
 #[cfg(test)]
 mod tests;

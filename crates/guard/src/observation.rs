@@ -125,12 +125,13 @@ pub enum What<'a> {
         /// Seconds between answer and end.
         billed: u32,
     },
-    /// Credentials were checked for an account that the switch does not have. Told beside the failure of the same attempt
-    /// ([`What::AuthFailed`]), so it is a mark of the attempt and no second strike.
+    /// Credentials were checked for an account that the switch does not have. Of a REGISTER or INVITE it is told beside the
+    /// failure ([`What::AuthFailed`]) and is no second attempt; of a SUBSCRIBE or MESSAGE it is all that is ever told.
     UnknownAccount,
-    /// An access list of the switch (of a profile, an account or its event socket) refused the address.
+    /// An access list of the switch refused the address: for calls or registrations (forgeable), or at its event socket
+    /// (proven, and no SIP).
     AclRejected,
-    /// The switch refused a call because too many were new in this second; it does not tell whose call it was.
+    /// The switch refused a session because too many were new in this second, or too many there; it does not tell whose.
     OverSessionRate,
     /// The switch says that it is alive.
     Heartbeat,

@@ -18,7 +18,12 @@ struct Seen {
 }
 
 fn capture(name: &str) -> Vec<u8> {
-    let path = format!("{}/../../testdata/captures/freeswitch/{name}.esl.zst", env!("CARGO_MANIFEST_DIR"));
+    captured(&format!("{name}.esl"))
+}
+
+/// A file of the captures.
+pub(super) fn captured(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../testdata/captures/freeswitch/{name}.zst", env!("CARGO_MANIFEST_DIR"));
     let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut bytes = Vec::new();
     ruzstd::decoding::StreamingDecoder::new(file).unwrap().read_to_end(&mut bytes).unwrap();

@@ -5,6 +5,8 @@
 //! [`Observation`], and whoever mirrors the ledger is told by a [`ledger::Journal`]. Start with [`Guard::observe`].
 
 pub mod ban;
+mod bounded;
+pub mod budget;
 pub mod counts;
 pub mod engine;
 pub mod ledger;
@@ -12,6 +14,8 @@ mod names;
 pub mod observation;
 pub mod pattern;
 pub mod policy;
+pub mod priors;
+pub mod reputation;
 pub mod rule;
 pub mod signal;
 pub mod source;

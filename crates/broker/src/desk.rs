@@ -29,6 +29,7 @@ mod attempt;
 mod carried;
 mod channels;
 mod counts;
+mod diverted;
 mod refused;
 mod sent;
 mod view;

@@ -25,6 +25,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls;
 
+mod bound;
+mod diverting;
 mod filter;
 mod listener;
 mod order;

@@ -14,6 +14,7 @@
 
 use crate::identity::{Account, Bound, Identity};
 use esl::EventView;
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -90,29 +91,36 @@ impl EventRules {
         who: &Identity,
         owner: &dyn Fn(&str) -> Option<Account>,
     ) -> bool {
-        let Ok(name) = std::str::from_utf8(event.name()) else { return false };
-        let subclass = event.subclass().map(|value| value.decoded());
-        let subclass = match subclass.as_deref().map(std::str::from_utf8) {
-            Some(Err(_)) => return false,
-            Some(Ok(subclass)) => Some(subclass),
-            None => None,
-        };
-        let mut rows = self.0.iter().filter(|(names, _)| names.fit(name, subclass)).map(|(_, rows)| *rows);
-        let Some(first) = rows.next() else { return false };
-        if !is_within(who.bound.as_deref(), name, subclass) {
-            return false;
-        }
-        let rows = rows.fold(first, Ord::max);
+        let Some((rows, name, subclass)) = self.rows(event, who) else { return false };
         if rows == Rows::All || SHARED.contains(&name) {
             return true;
         }
         let Some(account) = &who.account else { return false };
-        let is_own = |other: &Account| match rows {
-            Rows::OwnDomain => other.domain.eq_ignore_ascii_case(&account.domain),
-            _ => other == account,
-        };
+        let is_own = |other: &Account| rows.hold(account, other);
         channels(event).any(|channel| owner(&channel).is_some_and(|owner| is_own(&owner)))
-            || told(event, name, subclass).is_some_and(|owner| is_own(&owner))
+            || told(event, name, subclass.as_deref()).is_some_and(|owner| is_own(&owner))
+    }
+
+    /// Which rows of an event's name somebody may see; `None` when they may not see such events at all.
+    pub fn rows_of(&self, event: &EventView<'_>, who: &Identity) -> Option<Rows> {
+        self.rows(event, who).map(|(rows, ..)| rows)
+    }
+
+    fn rows<'e>(
+        &self,
+        event: &EventView<'e>,
+        who: &Identity,
+    ) -> Option<(Rows, &'e str, Option<Cow<'e, str>>)> {
+        let name = std::str::from_utf8(event.name()).ok()?;
+        let subclass = match event.subclass().map(|value| value.decoded()) {
+            None => None,
+            Some(Cow::Borrowed(bytes)) => Some(Cow::Borrowed(std::str::from_utf8(bytes).ok()?)),
+            Some(Cow::Owned(bytes)) => Some(Cow::Owned(String::from_utf8(bytes).ok()?)),
+        };
+        let rows =
+            self.0.iter().filter(|(names, _)| names.fit(name, subclass.as_deref())).map(|(_, rows)| *rows);
+        let rows = rows.reduce(Ord::max)?;
+        is_within(who.bound.as_deref(), name, subclass.as_deref()).then_some((rows, name, subclass))
     }
 }
 
@@ -264,6 +272,15 @@ impl FromStr for Rows {
 }
 
 impl Rows {
+    /// Whether what is `other`'s is among them for this account.
+    pub fn hold(self, account: &Account, other: &Account) -> bool {
+        match self {
+            Rows::OwnChannels => other == account,
+            Rows::OwnDomain => other.domain.eq_ignore_ascii_case(&account.domain),
+            Rows::All => true,
+        }
+    }
+
     /// The word in a configuration.
     pub fn word(self) -> &'static str {
         match self {

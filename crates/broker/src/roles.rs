@@ -52,6 +52,7 @@ pub const ROLES: [Role; 5] = [
             "&park $",
             "bgapi",
             "sendmsg {own}",
+            "divert_events {own}",
         ],
         deny: &["@dangerous", "@system", "@script", "@read-secret"],
         events: &[("*", Rows::OwnChannels), ("CUSTOM", Rows::OwnChannels)],

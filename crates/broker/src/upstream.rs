@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 mod commands;
 mod dedicated;
+mod diverted;
 mod error;
 pub mod hub;
 mod jobs;
@@ -26,6 +27,7 @@ mod link;
 pub mod owners;
 
 pub use dedicated::Dedicated;
+pub use diverted::Diverted;
 pub use error::CallError;
 pub use hub::{Following, Happening, Hub, LogLine, Sink, Wants};
 pub use jobs::{JobId, JobResult, NoJobId, Started};
@@ -146,6 +148,7 @@ pub struct Upstream {
     hub: Arc<Hub>,
     owners: Arc<Owners>,
     dedicated: dedicated::Dedicating,
+    diverted: diverted::All,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -170,7 +173,7 @@ impl Upstream {
             )),
         ];
         let dedicated = dedicated::Dedicating::new(config, settings.dedicated);
-        Arc::new(Upstream { commands, jobs, hub, owners, dedicated, tasks })
+        Arc::new(Upstream { commands, jobs, hub, owners, dedicated, diverted: Default::default(), tasks })
     }
 
     /// Runs a command and gives what it printed.

@@ -61,6 +61,15 @@ pub fn disconnect_notice(out: &mut Vec<u8>, text: &str) {
     with_body(out, "text/disconnect-notice", text.as_bytes());
 }
 
+/// The notice that a connection stays although the channel that it controls has hung up: for so many seconds, or without an end (-1).
+pub fn linger_notice(out: &mut Vec<u8>, channel: &str, name: &str, seconds: i64) {
+    out.extend_from_slice(b"Content-Type: text/disconnect-notice\nControlled-Session-UUID: ");
+    push_line(out, channel);
+    out.extend_from_slice(b"Content-Disposition: linger\nChannel-Name: ");
+    push_line(out, name);
+    out.extend_from_slice(format!("Linger-Time: {seconds}\nContent-Length: 0\n\n").as_bytes());
+}
+
 /// The reply to `auth` or `userauth` with the right password.
 pub const ACCEPTED: &str = "+OK accepted";
 /// The reply to a wrong password; a [`GOODBYE`] notice follows.

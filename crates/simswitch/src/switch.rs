@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 mod api;
 mod client;
 mod command;
+mod control;
 mod journal;
 mod listener;
 mod names;
@@ -108,7 +109,13 @@ impl SimSwitch {
 
     /// Sends an event to every client that has subscribed to it. Gives how many queues took it.
     pub fn emit(&self, event: &Event) -> usize {
-        self.shared.fanout.send(event)
+        self.shared.send(event)
+    }
+
+    /// Gives a channel an event of its own, as recognised speech is: nobody gets it but who diverts the channel's events. Gives whether there
+    /// is such a channel.
+    pub fn queue_event(&self, uuid: &str, event: &Event) -> bool {
+        control::queue(&self.shared, uuid, event.clone()).is_ok()
     }
 
     /// Sends bytes as they are to every client that has subscribed to anything.

@@ -3,6 +3,8 @@
 
 #[path = "it/client.rs"]
 mod client;
+#[path = "it/control.rs"]
+mod control;
 #[path = "it/files.rs"]
 mod files;
 #[path = "it/playback.rs"]

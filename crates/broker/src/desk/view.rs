@@ -6,6 +6,7 @@
 
 use super::{Desk, Rules, Visit};
 use crate::clock;
+use crate::events::Rows;
 use crate::grant::{Grant, LogLevel};
 use crate::upstream::{Happening, LogLine, Upstream};
 use esl::{EventView, Format};
@@ -79,6 +80,22 @@ impl View {
             rules,
             tells_secrets: grant.tells_secrets(),
         })
+    }
+
+    /// An event of a channel's own, when the caller may see it: whose it is follows from the channel, whatever it says of itself. The switch may
+    /// have to be asked whose the channel is.
+    pub async fn of_channel<'a>(&self, happening: &'a Happening, channel: &str) -> Option<Shown<'a>> {
+        let (rules, grant) = self.look();
+        let grant = grant?;
+        let who = &self.visit.identity;
+        let rows = grant.events.rows_of(&happening.view(), who)?;
+        if rows != Rows::All {
+            let owners = self.upstream.owners().resolve(&[channel]).await.ok()?;
+            if !rows.hold(who.account.as_ref()?, owners.get(channel)?) {
+                return None;
+            }
+        }
+        Some(Shown { happening, rules, tells_secrets: grant.tells_secrets() })
     }
 
     /// A line of the log, when the caller may see it: what it says, freed of secrets.

@@ -4,9 +4,10 @@
 //! out and counted until half of the queue is free again; then the client is told how many with an event `CUSTOM switchward::missed`
 //! (or a line of the log, if it listens to nothing else), which stands exactly where they would have stood. A client whose queue stays full for too long is cut off. Nobody else notices.
 
+use super::bound::{Bound, End, Lingers, Timer};
 use super::filter::{BadFilter, Filters};
 use crate::clock;
-use crate::desk::View;
+use crate::desk::{Shown, View};
 use crate::upstream::{Happening, JobId, Link, LogLine, Sink, Wants};
 use esl::server::{Outbox, Pending, Pushed};
 use esl::{EventView, EventWriter, Format, reply};
@@ -16,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// See the module. Clones are the same.
 #[derive(Clone, Debug)]
@@ -45,9 +46,8 @@ struct Ear {
     missing: Option<u64>,
     /// The connection to the switch was lost since the last event.
     gap: bool,
-    /// The connection ends with this channel, unless it lingers.
-    ends_with: Option<Box<str>>,
-    lingers: bool,
+    /// The channel of `myevents`: only its events are sent, and the connection ends with it.
+    bound: Option<Bound>,
 }
 
 impl Listener {
@@ -101,14 +101,43 @@ impl Listener {
         self.0.ear.lock().filters.delete(header, value);
     }
 
-    /// The connection ends with this channel, unless it lingers.
-    pub(super) fn end_with(&self, channel: &str) {
-        self.0.ear.lock().ends_with = Some(channel.into());
+    /// From now on the only events are those of this channel, and the connection ends with it, unless it lingers.
+    pub(super) fn bind(&self, channel: &str) {
+        self.0.ear.lock().bound = Some(Bound::to(channel));
     }
 
-    /// Whether the connection goes on when its channel has ended.
-    pub(super) fn linger(&self, lingers: bool) {
-        self.0.ear.lock().lingers = lingers;
+    /// How long the connection goes on when its channel has ended.
+    pub(super) fn linger(&self, lingers: Option<Lingers>) {
+        let mut ear = self.0.ear.lock();
+        let Some(timer) = ear.bound.as_mut().and_then(|bound| bound.linger(lingers)) else { return };
+        self.leave_after(timer);
+    }
+
+    /// An event of the channel's own: neither what is listened to nor filters matter, as with FreeSWITCH.
+    pub(super) fn diverted(&self, shown: &Shown<'_>) {
+        let mut ear = self.0.ear.lock();
+        if ear.listening {
+            let frame = if ear.missing.is_some() { Arc::default() } else { shown.frame(ear.format).clone() };
+            self.push(&mut ear, frame);
+        }
+    }
+
+    /// Ends the connection when the time is up, unless another was set since.
+    fn leave_after(&self, Timer { after, set }: Timer) {
+        let listener = self.clone();
+        tokio::spawn(async move {
+            sleep(after).await;
+            let ear = listener.0.ear.lock();
+            if ear.bound.as_ref().is_some_and(|bound| bound.is_due(set)) {
+                listener.leave();
+            }
+        });
+    }
+
+    fn leave(&self) {
+        let mut notice = Vec::new();
+        reply::disconnect_notice(&mut notice, reply::GOODBYE);
+        self.0.outbox.close(Pending::Send, &notice);
     }
 
     /// A job of this client's is about to be started.
@@ -124,7 +153,7 @@ impl Listener {
     pub(super) fn job_ended(&self, name: &str, command: &str, text: &[u8]) {
         let (format, is_filtered) = {
             let ear = self.0.ear.lock();
-            if !ear.wants.takes(b"BACKGROUND_JOB", None) {
+            if ear.bound.is_some() || !ear.wants.takes(b"BACKGROUND_JOB", None) {
                 return;
             }
             (ear.format, !ear.filters.pass_all())
@@ -192,10 +221,14 @@ impl Listener {
 }
 
 impl Ear {
-    fn is_its_end(&self, event: &EventView<'_>) -> bool {
-        let Some(channel) = &self.ends_with else { return false };
-        event.name() == b"CHANNEL_DESTROY"
-            && event.header("Unique-ID").is_some_and(|value| *value.decoded() == *channel.as_bytes())
+    /// Whether it is sent, of what the client may see. With a channel more comes than is listened to.
+    fn takes(&self, event: &EventView<'_>) -> bool {
+        self.listening
+            && self.bound.as_ref().is_none_or(|bound| {
+                let subclass = event.subclass();
+                bound.is_of(event)
+                    && self.wants.takes(event.name(), subclass.as_ref().map(esl::Value::decoded).as_deref())
+            })
     }
 
     fn is_own_job(&self, event: &EventView<'_>) -> bool {
@@ -210,20 +243,24 @@ impl Ear {
 impl Sink for Listener {
     fn event(&self, event: &Arc<Happening>) {
         let mut ear = self.0.ear.lock();
-        if !ear.listening || ear.is_own_job(&event.view()) {
+        if !(ear.listening || ear.bound.is_some()) || ear.is_own_job(&event.view()) {
             return;
         }
         let Some(shown) = self.0.view.event(event) else { return };
-        if !ear.filters.pass_all() && !ear.filters.pass(&shown.view()) {
-            return;
+        if ear.takes(&event.view()) && (ear.filters.pass_all() || ear.filters.pass(&shown.view())) {
+            // Making JSON is not worth the time for somebody who does not read.
+            let frame = if ear.missing.is_some() { Arc::default() } else { shown.frame(ear.format).clone() };
+            self.push(&mut ear, frame);
         }
-        // Making JSON is not worth the time for somebody who does not read.
-        let frame = if ear.missing.is_some() { Arc::default() } else { shown.frame(ear.format).clone() };
-        self.push(&mut ear, frame);
-        if !ear.lingers && ear.is_its_end(&event.view()) {
-            let mut notice = Vec::new();
-            reply::disconnect_notice(&mut notice, reply::GOODBYE);
-            self.0.outbox.close(Pending::Send, &notice);
+        match ear.bound.as_mut().and_then(|bound| bound.observe(&event.view())) {
+            None => {}
+            Some(End::Now) => self.leave(),
+            Some(End::Lingers { notice, timer }) => {
+                self.push(&mut ear, notice);
+                if let Some(timer) = timer {
+                    self.leave_after(timer);
+                }
+            }
         }
     }
 

@@ -34,9 +34,11 @@ pub(super) enum Order<'a> {
     SendEvent(&'a str),
     Log(&'a str),
     NoLog,
-    /// `linger` and `nolinger`, which want a channel of one's own.
-    Linger(bool),
-    DivertEvents,
+    /// With the seconds as they are written; it wants a channel of one's own, as the next two do.
+    Linger(Option<&'a str>),
+    NoLinger,
+    /// With "on" or something else.
+    DivertEvents(Option<&'a str>),
     GetVar(&'a str),
     /// FreeSWITCH knows it, but not so.
     Malformed(&'static str),
@@ -87,9 +89,9 @@ impl<'a> Order<'a> {
             ("sendevent", Some(name)) => Order::SendEvent(name),
             ("log", level) => Order::Log(level.unwrap_or("debug")),
             ("nolog", _) => Order::NoLog,
-            ("linger", _) => Order::Linger(true),
-            ("nolinger", _) => Order::Linger(false),
-            ("divert_events", _) => Order::DivertEvents,
+            ("linger", seconds) => Order::Linger(seconds),
+            ("nolinger", _) => Order::NoLinger,
+            ("divert_events", word) => Order::DivertEvents(word),
             ("getvar", Some(name)) => Order::GetVar(name),
             _ => Order::Unknown,
         }

@@ -3,22 +3,26 @@
 //! As in FreeSWITCH the orders of a client are carried out one after the other, and a job goes on by itself. The answers are
 //! FreeSWITCH's own, oddities included, so that programs cope; where it has none, they begin with `-ERR` and say what is wrong.
 
+use super::bound::Lingers;
+use super::diverting::Diverting;
 use super::listener::Listener;
-use super::order::{Order, Words};
-use super::{Admission, Client, Credential, Door, Entered, Stranger};
+use super::order::Order;
+use super::{Client, Door, Entered, Stranger};
 use crate::announcement::Announcement;
 use crate::clock;
 use crate::desk::{Order as Wanted, Visit};
-use crate::directory::Claim;
 use crate::message::Message;
-use crate::upstream::{Following, JobId, Wants};
+use crate::upstream::{Following, JobId};
 use crate::{Grant, LogLevel};
 use esl::reply;
 use esl::server::{Ended, Request, Session};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
-use tokio::time::timeout;
+
+mod listening;
+mod login;
+
+use login::{Known, Leaving, log_in};
 
 /// Serves one client to its end.
 pub(super) async fn talk(door: &Arc<Door>, mut session: Session, stranger: Stranger) {
@@ -55,53 +59,6 @@ pub(super) async fn talk(door: &Arc<Door>, mut session: Session, stranger: Stran
     }
 }
 
-/// How somebody leaves who never came in.
-enum Leaving {
-    /// With the goodbye.
-    Politely,
-    /// The connection has ended.
-    Ended,
-}
-
-/// Somebody who has come in.
-struct Known {
-    visit: Visit,
-    /// With a credential of `userauth`, whose reply tells what is allowed.
-    by_name: bool,
-}
-
-async fn log_in(door: &Door, session: &mut Session, stranger: &Stranger) -> Result<Known, Leaving> {
-    for _ in 0..MOST_BEFORE_LOGIN {
-        let request = session.next().await.map_err(|_| Leaving::Ended)?;
-        let claim = match Order::of(&request) {
-            Order::Auth(token) => Credential::Token(token),
-            Order::UserAuth(argument) => Credential::User(Claim::of_userauth(argument)),
-            Order::Exit => {
-                answer(session, reply::BYE);
-                return Err(Leaving::Politely);
-            }
-            _ => {
-                answer(session, reply::COMMAND_NOT_FOUND);
-                continue;
-            }
-        };
-        let by_name = matches!(claim, Credential::User(_));
-        match door.porter.identify(stranger, claim).await {
-            Admission::Welcome(identity) => {
-                let visit = Visit { identity, source: stranger.source(), door: stranger.door };
-                return Ok(Known { visit, by_name });
-            }
-            Admission::Wrong => {
-                door.counts.wrong.fetch_add(1, Relaxed);
-                answer(session, reply::INVALID);
-            }
-            Admission::Later(why) => answer(session, &format!("-ERR {why}")),
-        }
-        return Err(Leaving::Politely);
-    }
-    Err(Leaving::Politely)
-}
-
 /// What happens to the connection after an order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum After {
@@ -117,6 +74,8 @@ struct Talk<'a> {
     following: Option<Following>,
     /// The channel of `myevents`.
     channel: Option<String>,
+    /// Whose own events come here.
+    diverting: Option<Diverting>,
     _entered: Entered,
 }
 
@@ -136,7 +95,15 @@ impl<'a> Talk<'a> {
         let client =
             Client { visit: visiting, peer: stranger.peer, since: clock::now(), outbox, listener: listening };
         let entered = door.enter(client).ok_or("-ERR too many connections of this user")?;
-        let talk = Talk { door, visit, listener, following: None, channel: None, _entered: entered };
+        let talk = Talk {
+            door,
+            visit,
+            listener,
+            following: None,
+            channel: None,
+            diverting: None,
+            _entered: entered,
+        };
         talk.welcome(session, by_name);
         Ok(talk)
     }
@@ -191,12 +158,9 @@ impl<'a> Talk<'a> {
             }
             Order::SendMsg(uuid) => answer(session, &self.message(uuid, request).await),
             Order::SendEvent(name) => answer(session, &self.announce(name, request).await),
-            Order::Linger(_) if self.channel.is_none() => answer(session, "-ERR not controlling a session"),
-            Order::Linger(lingers) => {
-                self.listener.linger(lingers);
-                answer(session, if lingers { "+OK will linger" } else { "+OK will not linger" });
-            }
-            Order::DivertEvents => answer(session, "-ERR not controlling a session."),
+            Order::Linger(seconds) => answer(session, &self.linger(Some(Lingers::of(seconds)))),
+            Order::NoLinger => answer(session, &self.linger(None)),
+            Order::DivertEvents(word) => answer(session, &self.divert(word).await),
             Order::Malformed(why) => answer(session, why),
             Order::Auth(_) | Order::UserAuth(_) | Order::Unknown => {
                 answer(session, reply::COMMAND_NOT_FOUND);
@@ -264,82 +228,6 @@ impl<'a> Talk<'a> {
         }
     }
 
-    async fn listen(&mut self, session: &Session, words: &Words<'_>) {
-        let mut wants = self.listener.wants();
-        let known = words.names.iter().filter(|name| wants.add(name)).count();
-        if known == 0 && !words.custom {
-            return answer(session, reply::NO_KEYWORDS);
-        }
-        if !words.subclasses.iter().all(|subclass| wants.add_custom(subclass)) {
-            return answer(session, "-ERR invalid subclass");
-        }
-        if wants.subclasses() > MOST_SUBCLASSES {
-            return answer(session, "-ERR too many subclasses");
-        }
-        if !self.may_listen(words) {
-            return answer(session, reply::PERMISSION_DENIED);
-        }
-        let format = words.format.unwrap_or_default();
-        self.listener.listen(wants, Some(format));
-        self.follow().await;
-        let mut out = Vec::new();
-        reply::event_listener_enabled(&mut out, format);
-        session.reply(&out);
-    }
-
-    fn may_listen(&self, words: &Words<'_>) -> bool {
-        // Of jobs everybody sees their own.
-        let view = self.listener.view();
-        let may = |name: &str| name.eq_ignore_ascii_case("BACKGROUND_JOB") || view.may_ask(name, None);
-        let mut probe = Wants::nothing();
-        words.names.iter().filter(|name| probe.add(name)).all(|name| may(name))
-            && words.subclasses.iter().all(|subclass| view.may_ask("CUSTOM", Some(subclass)))
-    }
-
-    async fn forgo(&mut self, session: &Session, words: &Words<'_>) {
-        let mut wants = self.listener.wants();
-        let known = words.names.iter().filter(|name| wants.remove(name)).count();
-        if known == 0 && !words.custom {
-            return answer(session, reply::NO_KEYWORDS);
-        }
-        words.subclasses.iter().for_each(|subclass| wants.remove_custom(subclass));
-        self.listener.listen(wants, None);
-        self.follow().await;
-        answer(session, reply::EVENTS_NIXED);
-    }
-
-    /// The events of one channel, to which orders without a channel go from now on. As with FreeSWITCH the connection ends with the channel,
-    /// unless it is to linger.
-    async fn bind(&mut self, session: &Session, uuid: &str, format: Option<esl::Format>) {
-        if !crate::line::is_name(uuid) {
-            return answer(session, "-ERR invalid uuid");
-        }
-        let words = Words { names: OF_A_CHANNEL.to_vec(), format, ..Words::default() };
-        if !self.may_listen(&words) {
-            return answer(session, reply::PERMISSION_DENIED);
-        }
-        let mut wants = self.listener.wants();
-        OF_A_CHANNEL.iter().for_each(|name| _ = wants.add(name));
-        if let Err(bad) = self.listener.add_filter("Unique-ID", uuid) {
-            return answer(session, &bad.to_string());
-        }
-        self.listener.listen(wants, format);
-        self.listener.end_with(uuid);
-        self.channel = Some(uuid.to_owned());
-        self.follow().await;
-        answer(session, "+OK Events Enabled");
-    }
-
-    async fn log(&mut self, session: &Session, text: &str) {
-        let Ok(level) = text.parse::<LogLevel>() else { return answer(session, "-ERR invalid log level") };
-        if !self.listener.view().may_log(level) {
-            return answer(session, reply::PERMISSION_DENIED);
-        }
-        self.listener.log_up_to(Some(level.number()));
-        self.follow().await;
-        answer(session, &format!("+OK log level {text} [{}]", level.number()));
-    }
-
     /// `sendmsg`: to the channel that it names, or to that of `myevents`.
     async fn message(&self, uuid: Option<&str>, request: &Request) -> String {
         let mut message = match Message::new(uuid.map(str::as_bytes), request.headers(), request.body()) {
@@ -362,20 +250,6 @@ impl<'a> Talk<'a> {
         let switch = self.door.settings.switch.as_deref();
         let told = self.door.desk.announce(&self.visit, &event, switch).await;
         told.unwrap_or_else(|refused| refused.as_reply())
-    }
-
-    /// Follows what is listened to. Whoever has the reply relies on it that events come from now on; with the switch away they come when it is
-    /// back.
-    async fn follow(&mut self) {
-        let wants = self.listener.wants();
-        let hub = self.listener.view().upstream().hub();
-        match &self.following {
-            Some(following) => following.change(wants),
-            None => self.following = Some(hub.follow(wants, Arc::new(self.listener.clone()))),
-        }
-        if let Some(following) = &self.following {
-            _ = timeout(SETTLING, following.settled()).await;
-        }
     }
 }
 
@@ -408,46 +282,5 @@ fn patterns(grant: &Grant) -> String {
     text
 }
 
-/// Packets before the login.
-const MOST_BEFORE_LOGIN: usize = 16;
-/// Of one client.
-const MOST_SUBCLASSES: usize = 256;
-/// Until the switch has taken a subscription.
-const SETTLING: Duration = Duration::from_secs(2);
 /// In the reply to `userauth`.
 const LONGEST_LIST: usize = 1024;
-/// What `myevents` listens to.
-const OF_A_CHANNEL: [&str; 32] = [
-    "CHANNEL_CREATE",
-    "CHANNEL_DESTROY",
-    "CHANNEL_STATE",
-    "CHANNEL_CALLSTATE",
-    "CHANNEL_ANSWER",
-    "CHANNEL_HANGUP",
-    "CHANNEL_HANGUP_COMPLETE",
-    "CHANNEL_EXECUTE",
-    "CHANNEL_EXECUTE_COMPLETE",
-    "CHANNEL_HOLD",
-    "CHANNEL_UNHOLD",
-    "CHANNEL_BRIDGE",
-    "CHANNEL_UNBRIDGE",
-    "CHANNEL_PROGRESS",
-    "CHANNEL_PROGRESS_MEDIA",
-    "CHANNEL_OUTGOING",
-    "CHANNEL_PARK",
-    "CHANNEL_UNPARK",
-    "CHANNEL_APPLICATION",
-    "CHANNEL_ORIGINATE",
-    "CHANNEL_UUID",
-    "CHANNEL_DATA",
-    "CALL_UPDATE",
-    "TALK",
-    "NOTALK",
-    "DTMF",
-    "DETECTED_SPEECH",
-    "DETECTED_TONE",
-    "PLAYBACK_START",
-    "PLAYBACK_STOP",
-    "RECORD_START",
-    "RECORD_STOP",
-];

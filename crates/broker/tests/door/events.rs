@@ -171,7 +171,7 @@ async fn a_bound_connection_ends_with_its_channel_unless_it_lingers() {
     for client in [&mut ends, &mut lingers] {
         client.ask(&format!("myevents {UUID}")).await;
     }
-    assert_eq!(lingers.ask("linger 5").await.text, "+OK will linger");
+    assert_eq!(lingers.ask("linger 500").await.text, "+OK will linger 500 seconds");
     for uuid in [OTHER, UUID] {
         site.switch.emit(&event("CHANNEL_DESTROY", &[("Unique-ID", uuid)]));
     }
@@ -180,6 +180,11 @@ async fn a_bound_connection_ends_with_its_channel_unless_it_lingers() {
     assert_eq!(ends.next().await.unwrap().kind, "text/disconnect-notice");
     assert!(ends.next().await.is_none());
     assert!(lingers.event().await.body.contains("CHANNEL_DESTROY"));
+    let notice = lingers.next().await.unwrap().head;
+    assert!(
+        notice.contains("Content-Disposition: linger\n") && notice.contains("Linger-Time: 500\n"),
+        "{notice}"
+    );
     assert!(lingers.ask("api status").await.body.starts_with("UP "));
 }
 

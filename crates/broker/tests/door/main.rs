@@ -4,6 +4,7 @@
 
 mod clients;
 mod commands;
+mod control;
 mod crowd;
 mod events;
 mod hostile;

@@ -110,7 +110,17 @@ fn users() -> Vec<User> {
         user("operator", &["operator"], Written::default()),
         user("heart", &[], some),
         user("100*@*", &["agent", "monitor"], Written::default()),
+        user("1010@*", &["agent"], Written::default()),
     ]
+}
+
+fn rules(users: &[User]) -> Rules {
+    Rules {
+        book: Rulebook::new(&[], users, Terms::default()).unwrap(),
+        nobody: Arc::new(Grant::default()),
+        redactor: Redactor::new(freeswitch::catalogue(), &[]),
+        allow_unaudited: false,
+    }
 }
 
 impl Site {
@@ -124,12 +134,7 @@ impl Site {
         let config = esl::client::Config::new("127.0.0.1", switch.addr().port(), "ClueCon");
         let upstream = Upstream::start(config, upstream::Settings::default());
         until(|| upstream.state().commands.is_up() && upstream.state().events.is_up()).await;
-        let rules = Rules {
-            book: Rulebook::new(&[], &users(), Terms::default()).unwrap(),
-            nobody: Arc::new(Grant::default()),
-            redactor: Redactor::new(freeswitch::catalogue(), &[]),
-            allow_unaudited: false,
-        };
+        let rules = rules(&users());
         let desk = Desk::new(rules, vec![Switch { name: "pbx".into(), upstream }], None);
         let porter = Arc::new(Names::default());
         let door = Door::new(desk.clone(), porter.clone(), settings);
@@ -140,6 +145,11 @@ impl Site {
             serving.serve(&server, desk::Door::Esl, None).await.unwrap();
         });
         Site { switch, desk, door, porter, address, _serving: serving }
+    }
+
+    /// From now on this is all that anybody may do.
+    pub(crate) fn only(&self, name: &str, role: &str) {
+        self.desk.apply(rules(&[user(name, &[role], Written::default())]));
     }
 
     /// Somebody at the door who was greeted.

@@ -1,6 +1,6 @@
 //! The clients that are connected: [`Client`], and [`Fanout`], which sends one event to all who want it.
 
-use super::{listener::Listener, user::Rights};
+use super::{control::Control, listener::Listener, user::Rights};
 use crate::{event::Event, world::LogLine};
 use esl::{
     Format,
@@ -20,16 +20,21 @@ pub(super) struct Client {
     listener: Mutex<Listener>,
     /// `None` before the login.
     rights: Mutex<Option<Rights>>,
+    control: Mutex<Control>,
 }
 
 impl Client {
     pub(super) fn new(id: u64, peer: SocketAddr, outbox: Outbox) -> Arc<Self> {
-        let (listener, rights) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { id, peer, outbox, listener, rights })
+        let (listener, rights, control) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { id, peer, outbox, listener, rights, control })
     }
 
     pub(super) fn listener(&self) -> MutexGuard<'_, Listener> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn rights(&self) -> Option<Rights> {

@@ -6,6 +6,7 @@
 use super::{
     Shared, api,
     client::Client,
+    control,
     listener::{self, Word},
     user::Rights,
 };
@@ -58,8 +59,7 @@ pub(super) async fn answer(
             reply::command_reply(&mut out, if was { reply::NO_EVENTS } else { reply::NOT_LISTENING });
         }
         (b"myevents", Some(uuid)) => {
-            client.listener().my_events(uuid.split(' ').next().unwrap_or(uuid));
-            reply::command_reply(&mut out, "+OK Events Enabled");
+            reply::command_reply(&mut out, control::my_events(shared, client, uuid));
         }
         (b"filter", Some(words)) => filter(client, words, &mut out),
         (b"log", level) => log(client, &rights, level.unwrap_or("debug"), &mut out),
@@ -69,13 +69,14 @@ pub(super) async fn answer(
         }
         (b"sendevent", name) => send_event(shared, name.unwrap_or(""), request, &mut out),
         (b"sendmsg", uuid) => send_message(shared, uuid.unwrap_or(""), request, &mut out),
-        (b"linger" | b"nolinger", _) => {
-            reply::command_reply(&mut out, "-ERR not controlling a session");
-        }
-        (b"divert_events", _) => reply::command_reply(&mut out, "-ERR not controlling a session."),
+        (b"linger", seconds) => reply::command_reply(&mut out, &control::linger(client, seconds)),
+        (b"nolinger", _) => reply::command_reply(&mut out, control::no_linger(client)),
+        (b"divert_events", word) => reply::command_reply(&mut out, control::divert(shared, client, word)),
         _ => reply::command_reply(&mut out, reply::COMMAND_NOT_FOUND),
     }
     session.reply(&out);
+    // It may be what the queue of a channel waited for.
+    control::deliver(shared);
     After::Stay
 }
 
@@ -246,7 +247,14 @@ fn send_event(shared: &Shared, name: &str, request: &Request, out: &mut Vec<u8>)
     let caller = ("mod_event_socket.c", "parse_command", 2283);
     let body = (!request.body().is_empty()).then(|| request.body());
     let event = shared.identity().compose(shared.now(), &first, name, caller).finish(body);
-    shared.fanout.send(&event);
+    // One for a channel is for nobody else.
+    let event = match control::addressee(request) {
+        Some(channel) => control::queue(shared, &channel, event).err(),
+        None => Some(event),
+    };
+    if let Some(event) = event {
+        shared.send(&event);
+    }
     reply::command_reply(out, &format!("+OK {uuid}"));
 }
 

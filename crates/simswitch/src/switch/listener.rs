@@ -19,6 +19,8 @@ pub(super) struct Listener {
     names: BTreeSet<&'static str>,
     subclasses: BTreeSet<Vec<u8>>,
     filters: Vec<Filter>,
+    /// After `myevents`: the only channel, if there was such a one.
+    pub(super) mine: Option<Option<String>>,
     /// Log lines up to this level.
     pub(super) log: Option<u8>,
 }
@@ -111,12 +113,11 @@ impl Listener {
         was
     }
 
-    /// Subscribes to the events of one channel.
-    pub(super) fn my_events(&mut self, uuid: &str) {
-        for name in names::NAMES.iter().filter(|name| name.starts_with("CHANNEL_")) {
-            self.add(Word::Name(name));
-        }
-        self.add_filter("Unique-ID", uuid);
+    /// Subscribes to the events of one channel, and to no others.
+    pub(super) fn my_events(&mut self, channel: Option<String>, format: Option<Format>) {
+        names::OF_A_CHANNEL.iter().for_each(|name| self.add(Word::Name(name)));
+        self.mine = Some(channel);
+        self.format = format.unwrap_or(self.format);
     }
 
     pub(super) fn add_filter(&mut self, header: &str, value: &str) {
@@ -139,7 +140,15 @@ impl Listener {
         let subscribed = self.all
             || str::from_utf8(name).is_ok_and(|name| self.names.contains(name))
                 && subclass.is_none_or(|subclass| self.subclasses.contains(subclass));
-        subscribed && self.passes(event)
+        subscribed && self.passes(event) && self.is_mine(event)
+    }
+
+    /// Whether it is of the channel of `myevents`; of any, when there was none such.
+    fn is_mine(&self, event: &EventView<'_>) -> bool {
+        let Some(channel) = &self.mine else { return true };
+        event
+            .header("Unique-ID")
+            .is_some_and(|uuid| channel.as_ref().is_none_or(|channel| *uuid.decoded() == *channel.as_bytes()))
     }
 
     fn passes(&self, event: &EventView<'_>) -> bool {

@@ -2,8 +2,14 @@
 //!
 //! Every lock is held for a short time and never across an await.
 
-use super::{Config, EslUser, client::Fanout, journal::Received};
+use super::{
+    Config, EslUser,
+    client::Fanout,
+    control::{self, Queues},
+    journal::Received,
+};
 use crate::{
+    event::Event,
     identity::Identity,
     world::{Effects, World, random_uuid},
 };
@@ -35,6 +41,7 @@ pub(super) struct Shared {
     users: Mutex<BTreeSet<String>>,
     knobs: Mutex<Knobs>,
     journal: Mutex<Vec<Received>>,
+    queues: Mutex<Queues>,
     rng: Mutex<Rng>,
     next_client: AtomicU64,
     /// Something changed that a waiting test may ask about.
@@ -76,6 +83,7 @@ impl Shared {
                 answers: HashMap::new(),
             }),
             journal: Mutex::default(),
+            queues: Mutex::default(),
             rng: Mutex::new(rng),
             next_client: AtomicU64::new(1),
             changed: Notify::new(),
@@ -170,9 +178,29 @@ impl Shared {
     pub(super) fn publish(&self, now: u64, effects: &Effects) -> usize {
         effects.logs.iter().for_each(|log| self.fanout.log(now, log));
         effects.events.iter().for_each(|event| {
-            self.fanout.send(event);
+            self.send(event);
         });
         effects.events.len()
+    }
+
+    /// Sends an event to whoever wants it; a hang-up ends connections that control the channel. Gives how many queues took it.
+    pub(super) fn send(&self, event: &Event) -> usize {
+        let taken = self.fanout.send(event);
+        let view = event.view();
+        if view.name() == b"CHANNEL_HANGUP" {
+            let text = |name| view.header(name).map(|value| value.decoded()).unwrap_or_default();
+            let (uuid, name) = (text("Unique-ID"), text("Channel-Name"));
+            control::ended(self, &String::from_utf8_lossy(&uuid), &String::from_utf8_lossy(&name));
+        }
+        taken
+    }
+
+    pub(super) fn is_channel(&self, uuid: &str) -> bool {
+        self.world().legs().any(|leg| leg.uuid == uuid)
+    }
+
+    pub(super) fn queues(&self) -> MutexGuard<'_, Queues> {
+        lock(&self.queues)
     }
 
     pub(super) fn record(&self, client: u64, peer: SocketAddr, request: &Request) {

@@ -1,0 +1,65 @@
+//! Before the first order: who a client is.
+
+use super::answer;
+use crate::desk::Visit;
+use crate::directory::Claim;
+use crate::door::order::Order;
+use crate::door::{Admission, Credential, Door, Stranger};
+use esl::reply;
+use esl::server::Session;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// How somebody leaves who never came in.
+pub(super) enum Leaving {
+    /// With the goodbye.
+    Politely,
+    /// The connection has ended.
+    Ended,
+}
+
+/// Somebody who has come in.
+pub(super) struct Known {
+    pub(super) visit: Visit,
+    /// With a credential of `userauth`, whose reply tells what is allowed.
+    pub(super) by_name: bool,
+}
+
+/// Until somebody says who they are.
+pub(super) async fn log_in(
+    door: &Door,
+    session: &mut Session,
+    stranger: &Stranger,
+) -> Result<Known, Leaving> {
+    for _ in 0..MOST_BEFORE_LOGIN {
+        let request = session.next().await.map_err(|_| Leaving::Ended)?;
+        let claim = match Order::of(&request) {
+            Order::Auth(token) => Credential::Token(token),
+            Order::UserAuth(argument) => Credential::User(Claim::of_userauth(argument)),
+            Order::Exit => {
+                answer(session, reply::BYE);
+                return Err(Leaving::Politely);
+            }
+            _ => {
+                answer(session, reply::COMMAND_NOT_FOUND);
+                continue;
+            }
+        };
+        let by_name = matches!(claim, Credential::User(_));
+        match door.porter.identify(stranger, claim).await {
+            Admission::Welcome(identity) => {
+                let visit = Visit { identity, source: stranger.source(), door: stranger.door };
+                return Ok(Known { visit, by_name });
+            }
+            Admission::Wrong => {
+                door.counts.wrong.fetch_add(1, Relaxed);
+                answer(session, reply::INVALID);
+            }
+            Admission::Later(why) => answer(session, &format!("-ERR {why}")),
+        }
+        return Err(Leaving::Politely);
+    }
+    Err(Leaving::Politely)
+}
+
+/// Packets before the login.
+const MOST_BEFORE_LOGIN: usize = 16;

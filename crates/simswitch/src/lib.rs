@@ -7,6 +7,7 @@
 
 mod capture;
 mod clock;
+pub mod evaluate;
 mod event;
 mod identity;
 mod scenario;
@@ -19,9 +20,12 @@ mod world;
 pub use capture::{Capture, CaptureError, read};
 pub use event::Event;
 pub use identity::Identity;
-pub use scenario::{Cast, GroundTruth, Label, Part, Scenario, Source, Truth, UnknownScenario};
+pub use scenario::{
+    Attack, Cast, Fault, GroundTruth, Label, Origin, Part, Place, Scenario, Site, Source, Truth,
+    UnknownScenario,
+};
 pub use show::{Moment, Rehearsal, Rehearsed, Show};
-pub use step::{Action, ActorId, Client, Credentials, Step};
+pub use step::{Action, ActorId, Client, Credentials, Method, Step};
 pub use switch::{
     Config, Dropped, EslUser, Pace, Played, Received, RunOptions, RunStats, ScenarioRun, SimSwitch, Stamps,
 };

@@ -1,9 +1,11 @@
-//! The simulated switch as a program: `simswitch serve` acts a scenario out, `simswitch play` plays captures.
+//! The simulated switch as a program: `simswitch serve` acts a scenario out, `simswitch play` plays captures, and
+//! `simswitch evaluate` lets two judges judge both.
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use simswitch::evaluate;
 use simswitch::{Capture, Config, Pace, Part, RunOptions, Scenario, SimSwitch, Stamps};
-use std::{io::Write as _, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 /// A FreeSWITCH that speaks the real event socket, for demonstrations and tests.
 #[derive(Parser)]
@@ -53,6 +55,26 @@ enum Command {
         #[arg(long)]
         again: bool,
     },
+    /// Judges scenarios and captures by the guard's default rules and by a plain judge, side by side, in virtual time.
+    ///
+    /// The exit code is 1 when the guard locked somebody healthy out or missed an attacker.
+    Evaluate {
+        /// The first seed.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many seeds, one after the other; the table shows the sums.
+        #[arg(long, default_value_t = 5)]
+        seeds: u64,
+        /// Only this one.
+        #[arg(long)]
+        scenario: Option<String>,
+        /// Where the captures and their labels are.
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/captures/freeswitch"))]
+        captures: PathBuf,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]
@@ -88,20 +110,31 @@ fn pace(text: &str) -> Result<Pace, String> {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve { socket, scenario, seed, rate, speed } => {
             if !(rate > 0.0 && speed > 0.0) {
                 bail!("rate and speed must be positive");
             }
             let scenario = Scenario::new(seed, &Part::named(&scenario, rate)?);
-            serve(&start(socket, seed).await?, scenario, speed).await
+            serve(&start(socket, seed).await?, scenario, speed).await?;
         }
         Command::Play { socket, files, pace, dates, raw, again } => {
             let switch = start(socket, 1).await?;
-            play(&switch, &files, pace, dates, raw, again).await
+            play(&switch, &files, pace, dates, raw, again).await?;
+        }
+        Command::Evaluate { seed, seeds, scenario, captures, json } => {
+            let options = evaluate::Options { seed, seeds, scenario, captures: Some(captures) };
+            let rows = evaluate::run(&options)?;
+            match json {
+                true => say(&serde_json::to_string_pretty(&evaluate::json(&rows))?)?,
+                false => say(evaluate::text(&rows).trim_end())?,
+            }
+            let is_right = rows.iter().all(|row| row.scores[0].is_right());
+            return Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn start(socket: Socket, seed: u64) -> anyhow::Result<SimSwitch> {

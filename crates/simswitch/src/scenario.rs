@@ -13,9 +13,13 @@ mod attacker;
 mod cast;
 mod casting;
 mod phone;
+mod site;
+mod trunk;
 mod truth;
 
+pub use attacker::{Attack, Origin};
 pub use cast::{Cast, Part, UnknownScenario};
+pub use site::{Fault, Place, Site};
 pub use truth::{GroundTruth, Label, Source, Truth};
 
 /// See the module.

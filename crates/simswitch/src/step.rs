@@ -45,6 +45,18 @@ pub enum Action {
         /// How long it is talked, if it is answered.
         talk: Option<Duration>,
     },
+    /// A SUBSCRIBE or MESSAGE on the internal profile. Its challenge makes an event, what follows makes none, right or
+    /// wrong.
+    Ask {
+        /// Who asks.
+        client: Client,
+        /// Which of the two.
+        method: Method,
+        /// Whom it is about, or who is written to.
+        number: Arc<str>,
+        /// How the challenge is answered.
+        credentials: Credentials,
+    },
     /// An INVITE on the external profile, which asks nobody for credentials and finds no route.
     PublicCall {
         /// Who calls.
@@ -52,6 +64,15 @@ pub enum Action {
         /// What is dialled.
         number: Arc<str>,
     },
+}
+
+/// A method of [`Action::Ask`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// SUBSCRIBE, as a phone's keys send it.
+    Subscribe,
+    /// MESSAGE.
+    Message,
 }
 
 /// What a request says about its sender.

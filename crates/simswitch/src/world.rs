@@ -123,6 +123,9 @@ impl World {
                     self.challenged_call(now, call, *credentials, effects);
                 }
             }
+            Action::Ask { client, method, number, credentials } => {
+                self.ask(now, step.source, client, *method, number, *credentials, effects);
+            }
             Action::PublicCall { client, number } => {
                 if self.admit(now) {
                     let call = self.new_call(now, step.source, client, number, (Duration::ZERO, None));

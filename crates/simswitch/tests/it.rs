@@ -5,6 +5,8 @@
 mod client;
 #[path = "it/control.rs"]
 mod control;
+#[path = "it/evaluation.rs"]
+mod evaluation;
 #[path = "it/files.rs"]
 mod files;
 #[path = "it/playback.rs"]

@@ -1,11 +1,11 @@
 //! One taker of turns: [`Actor`].
 
-use super::{attacker::Attacker, phone::Phone};
+use super::{attacker::Attacker, phone::Phone, trunk::Trunk};
 use crate::step::Action;
 use fastrand::Rng;
 use std::{net::SocketAddr, time::Duration};
 
-/// A phone or an attacker, with its own chance.
+/// A phone, a trunk or an attacker, with its own chance.
 #[derive(Debug)]
 pub(super) struct Actor {
     pub(super) begins: Duration,
@@ -15,7 +15,8 @@ pub(super) struct Actor {
 
 #[derive(Debug)]
 pub(super) enum Role {
-    Phone(Phone),
+    Phone(Box<Phone>),
+    Trunk(Trunk),
     Attacker(Attacker),
 }
 
@@ -31,6 +32,7 @@ impl Actor {
     pub(super) fn act(&mut self, at: Duration) -> Next {
         match &mut self.role {
             Role::Phone(phone) => phone.act(at, &mut self.rng),
+            Role::Trunk(trunk) => trunk.act(&mut self.rng),
             Role::Attacker(attacker) => attacker.act(&mut self.rng),
         }
     }

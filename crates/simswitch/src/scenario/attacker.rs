@@ -1,7 +1,7 @@
 //! The attackers: [`Attacker`], each with its target, its tempo and its way to change address.
 
 use super::{actor::Next, around, call_id};
-use crate::step::{Action, Client, Credentials};
+use crate::step::{Action, Client, Credentials, Method};
 use fastrand::Rng;
 use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
@@ -13,45 +13,99 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Attacker {
     pub(super) attack: Attack,
-    pub(super) from: From,
+    pub(super) from: Origin,
     /// The mean time between two tries.
     pub(super) every: Duration,
     pub(super) agent: &'static str,
+    /// After how many tries it goes away.
+    pub(super) most: Option<u64>,
     /// How many tries it made.
     pub(super) tries: u64,
     pub(super) call_id: Arc<str>,
 }
 
-/// What it is after.
-#[derive(Debug)]
-pub(super) enum Attack {
+/// What an attacker is after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attack {
     /// One account, many passwords; the nonce is used again and again.
-    Crack { user: Arc<str> },
-    /// One account, every try from somewhere else, so a challenge each time.
-    CrackFromEverywhere { user: Arc<str> },
-    /// Which accounts are there? `guesses` also tries a password.
-    Enumerate { first: u32, guesses: bool },
-    /// One password, many accounts.
-    Spray { first: u32, count: u32 },
+    Crack {
+        /// The account.
+        user: Arc<str>,
+    },
+    /// One account, every try with a challenge and a dialog of its own.
+    CrackFromEverywhere {
+        /// The account.
+        user: Arc<str>,
+    },
+    /// The same, and the password is found at the try of this number, counted from 0; the account is used then.
+    Find {
+        /// The account.
+        user: Arc<str>,
+        /// The try that is right.
+        at: u64,
+    },
+    /// Which accounts are there?
+    Enumerate {
+        /// The first account.
+        first: u32,
+        /// Whether it also tries a password.
+        guesses: bool,
+    },
+    /// One password, many accounts, in turn.
+    Spray {
+        /// The first account.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// Names for accounts, in turn, each with a password.
+    Names(Arc<[Arc<str>]>),
+    /// SUBSCRIBEs or MESSAGEs with wrong passwords, of which the switch tells the challenge alone.
+    Ask {
+        /// Which of the two.
+        method: Method,
+        /// The account.
+        user: Arc<str>,
+    },
     /// Stolen credentials: registers, then calls abroad.
-    TollFraud { user: Arc<str> },
+    TollFraud {
+        /// The account.
+        user: Arc<str>,
+    },
     /// Calls on the profile that asks nobody for credentials.
     PublicCalls,
+    /// INVITEs without credentials, one number after the other.
+    InviteScan {
+        /// The first number.
+        first: u32,
+    },
     /// INVITEs without credentials, whose source address is forged.
     ForgedInvites,
+    /// REGISTERs whose source address is forged: without credentials, or with a nonce that the switch never made.
+    ForgedRegisters {
+        /// Whether there is a nonce.
+        made_up: bool,
+    },
+    /// REGISTERs with a wrong password, whose source address is forged: the nonce is one that the forger itself was given,
+    /// which FreeSWITCH does not bind to an address.
+    ForgedGuesses {
+        /// The account.
+        user: Arc<str>,
+    },
 }
 
-/// Where its packets come from, or seem to.
-#[derive(Debug)]
-pub(super) enum From {
+/// Where an attacker's packets come from, or seem to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// One address and port.
     Host(SocketAddr),
     /// A new source port for every try.
     Ports(IpAddr),
     /// A new address for every try, from these, in turn.
     Addresses(Vec<IpAddr>),
-    /// A new address for every try, within this /64.
-    Subnet(Ipv6Addr),
-    /// Other people's addresses.
+    /// A new address for every try, within this network of so many bits.
+    Within(Ipv6Addr, u8),
+    /// Other people's addresses, in turn.
     Forged(Vec<SocketAddr>),
 }
 
@@ -64,6 +118,9 @@ impl Attacker {
     }
 
     fn pause(&self, rng: &mut Rng) -> Duration {
+        if self.most.is_some_and(|most| self.tries >= most) {
+            return NEVER;
+        }
         match self.attack {
             // Calls abroad go out in bursts of four.
             Attack::TollFraud { .. } if !self.tries.is_multiple_of(4) => Duration::from_millis(150),
@@ -75,14 +132,14 @@ impl Attacker {
         let port = rng.u16(1024..);
         let turn = |length: usize| (self.tries % length.max(1) as u64) as usize;
         match &self.from {
-            From::Host(host) => *host,
-            From::Ports(address) => SocketAddr::new(*address, port),
-            From::Addresses(addresses) => SocketAddr::new(addresses[turn(addresses.len())], port),
-            From::Subnet(base) => {
-                let host = u128::from(rng.u64(1..));
+            Origin::Host(host) => *host,
+            Origin::Ports(address) => SocketAddr::new(*address, port),
+            Origin::Addresses(addresses) => SocketAddr::new(addresses[turn(addresses.len())], port),
+            Origin::Within(base, prefix) => {
+                let host = rng.u128(1..) & u128::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
                 SocketAddr::new(Ipv6Addr::from_bits(base.to_bits() | host).into(), port)
             }
-            From::Forged(victims) => victims[turn(victims.len())],
+            Origin::Forged(victims) => victims[turn(victims.len())],
         }
     }
 
@@ -101,6 +158,14 @@ impl Attacker {
                 self.call_id = call_id(rng, address);
                 self.register(user, Credentials::Wrong, address, rng)
             }
+            Attack::Find { user, at } => {
+                let credentials = match self.tries.cmp(at) {
+                    std::cmp::Ordering::Less => Credentials::Wrong,
+                    std::cmp::Ordering::Equal => Credentials::Fresh,
+                    std::cmp::Ordering::Greater => Credentials::Cached,
+                };
+                self.register(Arc::clone(user), credentials, address, rng)
+            }
             Attack::Enumerate { first, guesses } => {
                 let user = (first + turn).to_string().into();
                 let credentials = if *guesses { Credentials::Wrong } else { Credentials::None };
@@ -110,6 +175,16 @@ impl Attacker {
                 let user = (first + turn % count).to_string().into();
                 self.register(user, Credentials::Wrong, address, rng)
             }
+            Attack::Names(names) => {
+                let user = Arc::clone(&names[turn as usize % names.len()]);
+                self.register(user, Credentials::Wrong, address, rng)
+            }
+            Attack::Ask { method, user } => Action::Ask {
+                client: self.client(Arc::clone(user), call_id(rng, address)),
+                method: *method,
+                number: "1000".into(),
+                credentials: Credentials::Wrong,
+            },
             Attack::TollFraud { user } => {
                 let user = Arc::clone(user);
                 if turn == 0 {
@@ -131,13 +206,32 @@ impl Attacker {
                     number: format!("{prefix}44163296{:04}", rng.u32(..10_000)).into(),
                 }
             }
-            Attack::ForgedInvites => Action::Call {
-                client: self.client(format!("{}", rng.u32(1000..10_000)).into(), call_id(rng, address)),
-                number: format!("00{}", rng.u64(1_000_000_000..9_999_999_999)).into(),
-                credentials: Credentials::None,
-                ring: Duration::ZERO,
-                talk: None,
-            },
+            Attack::InviteScan { first } => {
+                let number = (first + turn).to_string();
+                self.bare_invite("100".into(), number.into(), call_id(rng, address))
+            }
+            Attack::ForgedInvites => {
+                let user = format!("{}", rng.u32(1000..10_000));
+                let number = format!("00{}", rng.u64(1_000_000_000..9_999_999_999));
+                self.bare_invite(user.into(), number.into(), call_id(rng, address))
+            }
+            Attack::ForgedRegisters { made_up } => {
+                let credentials = if *made_up { Credentials::MadeUp } else { Credentials::None };
+                self.register(rng.u32(1000..10_000).to_string().into(), credentials, address, rng)
+            }
+            Attack::ForgedGuesses { user } => {
+                self.register(Arc::clone(user), Credentials::WrongAgain, address, rng)
+            }
+        }
+    }
+
+    fn bare_invite(&self, user: Arc<str>, number: Arc<str>, call_id: Arc<str>) -> Action {
+        Action::Call {
+            client: self.client(user, call_id),
+            number,
+            credentials: Credentials::None,
+            ring: Duration::ZERO,
+            talk: None,
         }
     }
 
@@ -155,5 +249,7 @@ impl Attacker {
     }
 }
 
+/// Longer than any scenario.
+const NEVER: Duration = Duration::from_secs(86_400 * 3650);
 /// Prefixes that fraudsters earn with: Somalia, Latvia, satellite, Cuba, Tunisia.
 const ABROAD: [&str; 5] = ["00252901", "0037167", "0088216", "005356", "00216123"];

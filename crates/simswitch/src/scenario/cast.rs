@@ -1,6 +1,10 @@
 //! Who takes part in a scenario: [`Cast`], and [`Part`], which says when it begins.
 
-use std::time::Duration;
+use super::{
+    attacker::{Attack, Origin},
+    site::Site,
+};
+use std::{net::SocketAddr, time::Duration};
 
 /// Somebody who takes part.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +81,30 @@ pub enum Cast {
     SlowGuesser {
         /// The time between two tries.
         every: Duration,
+    },
+    /// Phones that belong together, with all that may befall them.
+    Site(Site),
+    /// A carrier's gateway, whose calls come in on the external profile.
+    Trunk {
+        /// Where it is.
+        source: SocketAddr,
+        /// The time between two calls.
+        every: Duration,
+    },
+    /// An attacker, said in full.
+    Attack {
+        /// What it is called, such as `password cracker`.
+        role: &'static str,
+        /// What it is after.
+        attack: Attack,
+        /// Where from.
+        from: Origin,
+        /// The time between two tries.
+        every: Duration,
+        /// Its User-Agent.
+        agent: &'static str,
+        /// After how many tries it goes away; `None` never.
+        tries: Option<u64>,
     },
 }
 

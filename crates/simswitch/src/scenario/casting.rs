@@ -5,10 +5,12 @@
 
 use super::{
     actor::{Actor, Role},
-    attacker::{Attack, Attacker, From},
+    attacker::{Attack, Attacker, Origin},
     cast::{Cast, Part},
-    phone::{Habits, Password, Phone},
+    phone::{Habits, Password, Phone, RETRY, Return},
     rng,
+    site::{Fault, Place, Site},
+    trunk::Trunk,
     truth::{GroundTruth, Label, Source, Truth},
 };
 use crate::step::ActorId;
@@ -56,117 +58,154 @@ impl Casting {
         let victim: Arc<str> = "1001".into();
         match part.cast {
             Cast::Phones { count, mistyped, refresh, call_every } => {
-                self.phones(begins, count, mistyped, refresh, call_every);
+                let faults = vec![(mistyped, Fault::MistypedOnce)];
+                let (phones, call_every) = (count, Some(call_every));
+                let site = Site { phones, place: Place::Own, refresh, call_every, faults, ..Site::default() };
+                self.site(begins, &site);
             }
             Cast::Office { phones, one_wrong, moves_at, refresh } => {
-                self.office(begins, phones, one_wrong, moves_at, refresh);
+                let site = Site {
+                    phones,
+                    refresh,
+                    call_every: Some(refresh * 3),
+                    returns: moves_at.map(|at| (at, Duration::from_secs(4), true)),
+                    faults: vec![(u32::from(one_wrong), Fault::OldPassword(RETRY))],
+                    ..Site::default()
+                };
+                self.site(begins, &site);
+            }
+            Cast::Site(ref site) => self.site(begins, site),
+            Cast::Trunk { source, every } => {
+                let rng = rng(self.seed, self.actors.len() as u64);
+                self.enter("trunk", Label::Healthy, vec![Source::host(source.ip())], None);
+                self.actors.push(Actor { begins, rng, role: Role::Trunk(Trunk { source, every }) });
+            }
+            Cast::Attack { role, ref attack, ref from, every, agent, tries } => {
+                if let Origin::Forged(victims) = from {
+                    victims.iter().for_each(|victim| self.suffers(*victim));
+                }
+                let begin = Begin { at: begins, most: tries, agent: Some(agent) };
+                self.attacker(begin, role, attack.clone(), from.clone(), every);
             }
             Cast::PasswordCracker { rate } => {
                 let from = self.attacker_host();
                 let attack = Attack::Crack { user: victim };
-                self.attacker(begins, "password cracker", attack, From::Host(from), per_second(rate));
+                self.attacker(
+                    begins.into(),
+                    "password cracker",
+                    attack,
+                    Origin::Host(from),
+                    per_second(rate),
+                );
             }
             Cast::Enumerator { rate, guesses } => {
-                let from = From::Ports(self.attacker_host().ip());
+                let from = Origin::Ports(self.attacker_host().ip());
                 let attack = Attack::Enumerate { first: 900, guesses };
-                self.attacker(begins, "enumerator", attack, from, per_second(rate));
+                self.attacker(begins.into(), "enumerator", attack, from, per_second(rate));
             }
             Cast::DistributedCracker { addresses, every } => {
-                let from = From::Addresses((0..addresses.clamp(1, 400)).map(botnet).collect());
+                let from = Origin::Addresses((0..addresses.clamp(1, 400)).map(botnet).collect());
                 let attack = Attack::CrackFromEverywhere { user: victim };
-                self.attacker(begins, "distributed cracker", attack, from, every);
+                self.attacker(begins.into(), "distributed cracker", attack, from, every);
             }
             Cast::Sprayer { rate, accounts } => {
-                let from = From::Ports(self.attacker_host().ip());
+                let from = Origin::Ports(self.attacker_host().ip());
                 let attack = Attack::Spray { first: 1000, count: accounts.max(1) };
-                self.attacker(begins, "password sprayer", attack, from, per_second(rate));
+                self.attacker(begins.into(), "password sprayer", attack, from, per_second(rate));
             }
             Cast::TollFraudster { every } => {
-                let from = From::Host(self.attacker_host());
+                let from = Origin::Host(self.attacker_host());
                 let attack = Attack::TollFraud { user: "1003".into() };
-                self.attacker(begins, "toll fraudster", attack, from, every);
+                self.attacker(begins.into(), "toll fraudster", attack, from, every);
             }
             Cast::PublicScanner { rate } => {
-                let from = From::Ports(self.attacker_host().ip());
-                self.attacker(begins, "public scanner", Attack::PublicCalls, from, per_second(rate));
+                let from = Origin::Ports(self.attacker_host().ip());
+                self.attacker(begins.into(), "public scanner", Attack::PublicCalls, from, per_second(rate));
             }
             Cast::ForgedInvites { rate } => self.forger(begins, rate),
             Cast::Ipv6Hopper { rate } => {
                 self.subnets += 1;
                 let base = Ipv6Addr::new(0x2001, 0xdb8, 0xbad, self.subnets, 0, 0, 0, 0);
                 let attack = Attack::CrackFromEverywhere { user: victim };
-                self.attacker(begins, "IPv6 hopper", attack, From::Subnet(base), per_second(rate));
+                self.attacker(
+                    begins.into(),
+                    "IPv6 hopper",
+                    attack,
+                    Origin::Within(base, 64),
+                    per_second(rate),
+                );
             }
             Cast::SlowGuesser { every } => {
-                let from = From::Ports(self.attacker_host().ip());
+                let from = Origin::Ports(self.attacker_host().ip());
                 let attack = Attack::CrackFromEverywhere { user: victim };
-                self.attacker(begins, "slow guesser", attack, from, every);
+                self.attacker(begins.into(), "slow guesser", attack, from, every);
             }
         }
     }
 
-    fn phones(
-        &mut self,
-        begins: Duration,
-        count: u32,
-        mistyped: u32,
-        refresh: Duration,
-        call_every: Duration,
-    ) {
-        let users: Vec<Arc<str>> = (0..count).map(|n| (1000 + self.phones + n).to_string().into()).collect();
+    fn site(&mut self, begins: Duration, site: &Site) {
+        let office = (site.place == Place::Office).then(|| self.next_office());
+        let first = self.phones;
+        self.phones += site.phones;
+        let users: Vec<Arc<str>> =
+            (first..self.phones).map(|n| (1000 + u64::from(n)).to_string().into()).collect();
         let numbers: Arc<[Arc<str>]> = users.clone().into();
-        for (n, user) in (0..count).zip(users) {
-            let address = home(self.phones);
-            self.phones += 1;
-            let source = SocketAddr::new(address, 5060);
-            let habits = Habits {
-                refresh,
-                call_every: Some(call_every),
-                numbers: Arc::clone(&numbers),
-                moves_at: None,
+        let roams = match &site.place {
+            Place::Road(addresses, stay) => Some((Arc::from(addresses.as_slice()), *stay)),
+            Place::Own | Place::Office => None,
+        };
+        for (n, user) in (0..site.phones).zip(users) {
+            let mut rng = rng(self.seed, self.actors.len() as u64 ^ u64::MAX);
+            let new_address = site.returns.is_some_and(|(_, _, new)| new);
+            let (source, sources) = match (&site.place, office) {
+                (Place::Road(addresses, _), _) => {
+                    let address = addresses[rng.usize(..addresses.len())];
+                    let all = addresses.iter().copied().map(Source::host).collect();
+                    (SocketAddr::new(address, rng.u16(1024..)), all)
+                }
+                (_, Some((address, moved))) => {
+                    let port = 20_000 + n as u16 * 7;
+                    let moved = new_address.then(|| Source::socket(moved, port));
+                    let sources = [Source::socket(address, port)].into_iter().chain(moved).collect();
+                    (SocketAddr::new(address, port), sources)
+                }
+                (_, None) => {
+                    let address = home(first + n);
+                    self.victim.get_or_insert(SocketAddr::new(address, 5060));
+                    (SocketAddr::new(address, 5060), vec![Source::host(address)])
+                }
             };
-            let password = if n < mistyped { Password::Mistyped } else { Password::Right };
-            let sources = vec![Source::host(address)];
-            self.victim.get_or_insert(source);
-            self.phone(begins, "phone", Label::Healthy, sources, habits, (user, source, password));
+            let (label, password) = match site.fault(n) {
+                None => (Label::Healthy, Password::Right),
+                Some(Fault::MistypedOnce) => (Label::Healthy, Password::Mistyped(1)),
+                Some(Fault::Mistyped) => (Label::Healthy, Password::Mistyped(rng.u32(2..=4))),
+                Some(Fault::OldPassword(retry)) => (Label::Misconfigured, Password::WrongForever(retry)),
+                Some(Fault::Changed { at, told, retry }) => {
+                    (Label::Misconfigured, Password::Changed { at: begins + at, told: begins + told, retry })
+                }
+            };
+            let habits = Habits {
+                refresh: site.refresh,
+                call_every: site.call_every,
+                numbers: Arc::clone(&numbers),
+                returns: site.returns.map(|(at, within, _)| Return {
+                    at,
+                    within,
+                    address: office.filter(|_| new_address).map(|(_, moved)| moved),
+                }),
+                roams: roams.clone(),
+                keys: site.keys,
+            };
+            let role = if office.is_some() { "office phone" } else { "phone" };
+            self.phone(begins, role, label, sources, habits, (user, source, password));
         }
     }
 
-    fn office(
-        &mut self,
-        begins: Duration,
-        phones: u32,
-        one_wrong: bool,
-        moves_at: Option<Duration>,
-        refresh: Duration,
-    ) {
+    /// Its address, and the one that it may move to.
+    fn next_office(&mut self) -> (IpAddr, IpAddr) {
         self.offices += 1;
-        let address = IpAddr::from(Ipv4Addr::new(198, 19, 200, self.offices));
-        let moved = IpAddr::from(Ipv4Addr::new(198, 19, 201, self.offices));
-        let users: Vec<Arc<str>> = (0..phones).map(|n| (1000 + self.phones + n).to_string().into()).collect();
-        let numbers: Arc<[Arc<str>]> = users.clone().into();
-        self.phones += phones;
-        for (n, user) in (0..phones).zip(users) {
-            let port = 20_000 + (n as u16) * 7;
-            let wrong = one_wrong && n == phones - 1;
-            let habits = Habits {
-                refresh,
-                call_every: (!wrong).then_some(refresh * 3),
-                numbers: Arc::clone(&numbers),
-                moves_at: moves_at.map(|at| (at, moved)),
-            };
-            let mut sources = vec![Source::socket(address, port)];
-            if moves_at.is_some() {
-                sources.push(Source::socket(moved, port));
-            }
-            let (label, password) = if wrong {
-                (Label::Misconfigured, Password::WrongForever)
-            } else {
-                (Label::Healthy, Password::Right)
-            };
-            let source = SocketAddr::new(address, port);
-            self.phone(begins, "office phone", label, sources, habits, (user, source, password));
-        }
+        let address = |network| Ipv4Addr::new(198, 19, network, self.offices).into();
+        (address(200), address(201))
     }
 
     fn phone(
@@ -184,60 +223,65 @@ impl Casting {
         self.accounts.push(user.to_string());
         self.enter(role, label, sources, Some(user.to_string()));
         let phone = Phone::new(habits, user, source, password, &mut rng);
-        self.actors.push(Actor { begins, rng, role: Role::Phone(phone) });
+        self.actors.push(Actor { begins, rng, role: Role::Phone(Box::new(phone)) });
     }
 
     fn forger(&mut self, begins: Duration, rate: f64) {
         let stranger = SocketAddr::from((Ipv4Addr::new(198, 18, 77, 7), 5060));
-        let registered = self.victim;
-        if let Some(victim) = registered {
-            let named =
-                |truth: &&mut Truth| truth.sources.iter().any(|s| s.contains(victim.ip(), victim.port()));
-            if let Some(truth) = self.truth.entries.iter_mut().find(named) {
-                truth.label = Label::Victim;
-                if let Some(ActorId(number)) = truth.actor {
-                    self.truth.labels[number as usize] = Label::Victim;
-                }
+        let victims: Vec<SocketAddr> = self.victim.into_iter().chain([stranger]).collect();
+        victims.iter().for_each(|victim| self.suffers(*victim));
+        let from = Origin::Forged(victims);
+        self.attacker(begins.into(), "forger of INVITEs", Attack::ForgedInvites, from, per_second(rate));
+    }
+
+    /// Somebody's address will be forged: one who takes part, or a bystander.
+    fn suffers(&mut self, victim: SocketAddr) {
+        let is_hit = |truth: &&mut Truth| {
+            truth.label != Label::Attacker
+                && truth.sources.iter().any(|source| source.contains(victim.ip(), victim.port()))
+        };
+        let mut known = false;
+        for truth in self.truth.entries.iter_mut().filter(is_hit) {
+            known = true;
+            truth.label = Label::Victim;
+            if let Some(ActorId(number)) = truth.actor {
+                self.truth.labels[number as usize] = Label::Victim;
             }
         }
-        self.truth.entries.push(Truth {
-            actor: None,
-            role: "bystander",
-            label: Label::Victim,
-            sources: vec![Source::host(stranger.ip())],
-            account: None,
-        });
-        let from = From::Forged(registered.into_iter().chain([stranger]).collect());
-        self.attacker(begins, "forger of INVITEs", Attack::ForgedInvites, from, per_second(rate));
+        if !known {
+            let sources = vec![Source::host(victim.ip())];
+            let (role, label) = ("bystander", Label::Victim);
+            self.truth.entries.push(Truth { actor: None, role, label, sources, account: None });
+        }
     }
 
     fn attacker(
         &mut self,
-        begins: Duration,
+        Begin { at, most, agent }: Begin,
         role: &'static str,
         attack: Attack,
-        from: From,
+        from: Origin,
         every: Duration,
     ) {
         let mut rng = rng(self.seed, self.actors.len() as u64);
         let sources = match &from {
-            From::Host(host) => vec![Source::host(host.ip())],
-            From::Ports(address) => vec![Source::host(*address)],
-            From::Addresses(addresses) => addresses.iter().copied().map(Source::host).collect(),
-            From::Subnet(base) => vec![Source::network((*base).into(), 64)],
-            From::Forged(_) => Vec::new(),
+            Origin::Host(host) => vec![Source::host(host.ip())],
+            Origin::Ports(address) => vec![Source::host(*address)],
+            Origin::Addresses(addresses) => addresses.iter().copied().map(Source::host).collect(),
+            Origin::Within(base, prefix) => vec![Source::network((*base).into(), *prefix)],
+            Origin::Forged(_) => Vec::new(),
         };
-        let agent = match &attack {
-            Attack::Enumerate { .. } | Attack::ForgedInvites => "friendly-scanner",
+        let agent = agent.unwrap_or(match &attack {
             Attack::PublicCalls => "pplsip",
             Attack::TollFraud { .. } => "eyeBeam release 3015c stamp 27107",
             Attack::Spray { .. } => "sipcli/v1.8",
             Attack::Crack { .. } | Attack::CrackFromEverywhere { .. } => "VaxSIPUserAgent/3.1",
-        };
+            _ => "friendly-scanner",
+        });
         self.enter(role, Label::Attacker, sources, None);
         let call_id = super::call_id(&mut rng, Ipv4Addr::LOCALHOST.into());
-        let attacker = Attacker { attack, from, every, agent, tries: 0, call_id };
-        self.actors.push(Actor { begins, rng, role: Role::Attacker(attacker) });
+        let attacker = Attacker { attack, from, every, agent, most, tries: 0, call_id };
+        self.actors.push(Actor { begins: at, rng, role: Role::Attacker(attacker) });
     }
 
     fn enter(&mut self, role: &'static str, label: Label, sources: Vec<Source>, account: Option<String>) {
@@ -249,6 +293,19 @@ impl Casting {
     fn attacker_host(&mut self) -> SocketAddr {
         self.attackers += 1;
         SocketAddr::from((Ipv4Addr::new(198, 51, 100, 9 + self.attackers), 5060 + u16::from(self.attackers)))
+    }
+}
+
+/// When an attacker begins, how long it goes on, and what it calls itself.
+struct Begin {
+    at: Duration,
+    most: Option<u64>,
+    agent: Option<&'static str>,
+}
+
+impl From<Duration> for Begin {
+    fn from(at: Duration) -> Self {
+        Self { at, most: None, agent: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Due, Effects, Later, LogLine, World, contact, emit};
 use crate::{
     identity::Identity,
-    step::{Client, Credentials},
+    step::{Client, Credentials, Method},
     template::{Field, Kind, Times, Values},
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -157,6 +157,29 @@ impl World {
         effects.later.push((Duration::from_secs(u64::from(expires)) + GRACE, Later(due)));
     }
 
+    /// A SUBSCRIBE or MESSAGE: the challenge is all that an event tells of it (testdata, other_methods.plain.esl).
+    #[expect(clippy::too_many_arguments, reason = "as many as the request has parts")]
+    pub(super) fn ask(
+        &mut self,
+        now: u64,
+        source: SocketAddr,
+        client: &Client,
+        method: Method,
+        number: &str,
+        credentials: Credentials,
+        effects: &mut Effects,
+    ) {
+        let identity = Arc::clone(&self.identity);
+        let method = match method {
+            Method::Subscribe => "SUBSCRIBE",
+            Method::Message => "MESSAGE",
+        };
+        let exchange = Exchange::new(&identity, now, source, client, (method, number, ASK_EXPIRES));
+        if !matches!(credentials, Credentials::Cached | Credentials::WrongAgain) {
+            exchange.challenge(effects);
+        }
+    }
+
     pub(super) fn expire(&mut self, now: u64, user: &str, number: u64, effects: &mut Effects) {
         // A phone that has registered again since has another number.
         if self.registrations.get(user).is_none_or(|registration| registration.number != number) {
@@ -185,5 +208,7 @@ impl World {
     }
 }
 
+/// What the switch says of a subscription's expiry in `sofia::pre_register`.
+const ASK_EXPIRES: u32 = 300;
 /// The switch waits a minute longer than a registration lasts.
 const GRACE: Duration = Duration::from_secs(60);

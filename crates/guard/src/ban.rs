@@ -61,6 +61,16 @@ pub struct Reason {
     pub agents: Vec<String>,
     /// The switch that saw the last strike; empty for a ban by hand.
     pub switch: String,
+    /// What was known of the source when the ban was made: "trusted: good on 12 of 14 days, 340 answered calls". Empty when nothing was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub standing: String,
+    /// Earlier bans of the target that counted then, and made this one longer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priors: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Reason {
@@ -77,6 +87,8 @@ impl Reason {
             domains: Vec::new(),
             agents: Vec::new(),
             switch: String::new(),
+            standing: String::new(),
+            priors: 0,
         }
     }
 
@@ -114,6 +126,8 @@ impl Reason {
             domains,
             agents,
             switch: switch.into(),
+            standing: String::new(),
+            priors: 0,
         }
     }
 }

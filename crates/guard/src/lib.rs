@@ -12,6 +12,7 @@ pub mod engine;
 pub mod ledger;
 mod names;
 pub mod observation;
+pub mod past;
 pub mod pattern;
 pub mod policy;
 pub mod priors;

@@ -21,6 +21,7 @@ pub mod audit;
 pub mod commands;
 pub mod history;
 pub mod names;
+pub mod past;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,8 @@ pub struct Kept {
     pub patterns: Vec<DomainPattern>,
     /// Names of the allow-list.
     pub names: Vec<names::Kept>,
+    /// What was known of the past.
+    pub past: past::Kept,
     /// Whether the database was made just now.
     pub is_new: bool,
     /// Where a damaged database was moved, when there was one.
@@ -126,6 +129,7 @@ enum Job {
     Name(Box<names::Change>),
     Audit(Box<Audited>),
     Index(Box<commands::Lines>, Answer),
+    Past(Box<guard::past::Rows>, Answer),
     Settle(Answer),
     Whole(Whole),
     Stop(Sender<()>),
@@ -354,6 +358,7 @@ impl Writer {
                 }
                 // A commit of its own, so that changes of the ledger never fail because of it.
                 Job::Index(lines, done) => _ = done.send(self.tables.index(&lines)),
+                Job::Past(rows, done) => _ = done.send(self.tables.write_past(&rows)),
                 Job::Settle(done) => asked.push(done),
                 Job::Whole(whole) => self.whole = Some(whole),
                 Job::Stop(done) => {

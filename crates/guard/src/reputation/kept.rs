@@ -73,6 +73,11 @@ impl Reputation {
         }
     }
 
+    /// The key of the hashes.
+    pub fn key(&self) -> [u64; 2] {
+        [self.key[0].load(Relaxed), self.key[1].load(Relaxed)]
+    }
+
     /// These rows could not be written down: they count as changed again.
     pub fn unwritten(&self, sources: &[KeptSource], accounts: &[KeptAccount]) {
         for source in sources.iter().filter_map(|kept| kept.source.source()) {

@@ -1,7 +1,7 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
 use super::commands::{self, Lines};
-use super::{Audited, Ending, Kept, OpenError, audit, history, names};
+use super::{Audited, Ending, Kept, OpenError, audit, history, names, past};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
@@ -11,15 +11,25 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, kept in SQLite's `user_version`.
-const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 
 /// Version 1: what mirrors the ledger. Version 2 added the history and the audit, version 3 the names of the allow-list,
-/// version 4 the index of the broker's audit.
+/// version 4 the index of the broker's audit, version 5 what is known of the past.
 const MIRROR: &str = "
     CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE patterns (pattern TEXT PRIMARY KEY) WITHOUT ROWID;
 ";
+
+/// What each version added.
+const SCHEMAS: [(i64, &str); 6] = [
+    (1, MIRROR),
+    (2, history::SCHEMA),
+    (2, audit::SCHEMA),
+    (3, names::SCHEMA),
+    (4, commands::SCHEMA),
+    (5, past::SCHEMA),
+];
 
 pub(super) struct Tables {
     path: PathBuf,
@@ -64,16 +74,12 @@ impl Tables {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let missing: &[&str] = match version {
-            VERSION => &[],
-            3 => &[commands::SCHEMA],
-            2 => &[names::SCHEMA, commands::SCHEMA],
-            1 => &[history::SCHEMA, audit::SCHEMA, names::SCHEMA, commands::SCHEMA],
-            0 => &[MIRROR, history::SCHEMA, audit::SCHEMA, names::SCHEMA, commands::SCHEMA],
-            newer => return Err(newer_version(newer)),
-        };
+        if version > VERSION {
+            return Err(newer_version(version));
+        }
+        let missing: String =
+            SCHEMAS.iter().filter(|(since, _)| *since > version).map(|(_, schema)| *schema).collect();
         if !missing.is_empty() {
-            let missing = missing.concat();
             connection
                 .execute_batch(&format!("BEGIN; {missing} PRAGMA user_version = {VERSION}; COMMIT;"))?;
         }
@@ -114,6 +120,11 @@ impl Tables {
         self.commit(|transaction| commands::insert(transaction, lines))
     }
 
+    /// Writes what is known of the past, in one commit.
+    pub(super) fn write_past(&mut self, rows: &guard::past::Rows) -> Result<(), String> {
+        self.commit(|transaction| past::write(transaction, rows))
+    }
+
     /// Replaces the mirror of the ledger in one commit, and brings the history in line with it.
     pub(super) fn write_whole(&mut self, whole: &Kept, audited: &[Audited]) -> Result<(), String> {
         self.commit(|transaction| {
@@ -133,7 +144,11 @@ impl Tables {
     /// Forgets a piece of what is too old; tells whether there may be more. What fails now is tried again later.
     pub(super) fn prune(&mut self, now: Time) -> bool {
         let Some(connection) = &self.connection else { return false };
-        let more = [history::prune(connection, now, history::MOST), audit::prune(connection, now)];
+        let more = [
+            history::prune(connection, now, history::MOST),
+            audit::prune(connection, now),
+            past::prune(connection, now, past::MOST),
+        ];
         more.into_iter().any(|more| more.unwrap_or(false))
     }
 
@@ -163,6 +178,7 @@ fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
     kept.bans = read(connection, "bans", &mut kept.unreadable)?;
     kept.allows = read(connection, "allows", &mut kept.unreadable)?;
     kept.names = names::read(connection, &mut kept.unreadable)?;
+    kept.past = past::read(connection, &mut kept.unreadable)?;
     let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
     for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
         match DomainPattern::new(&pattern?) {
@@ -297,4 +313,10 @@ fn move_aside(path: &Path) -> Result<PathBuf, String> {
         _ = fs::remove_file(format!("{}{extra}", path.display()));
     }
     Ok(aside)
+}
+
+/// The tables of an older version.
+#[cfg(test)]
+pub(super) fn schema_of(version: i64) -> String {
+    SCHEMAS.iter().filter(|(since, _)| *since <= version).map(|(_, schema)| *schema).collect()
 }

@@ -3,23 +3,31 @@
 use super::{find, load};
 use crate::config::Config;
 use crate::exit;
-use crate::replay::{Action, Line, Map, Summary};
+use crate::replay::{Action, Captures, Line, Map, Summary, captures};
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod difference;
+
 /// Play captures of an event socket and print who would be banned, when and why.
 #[derive(Args, Debug)]
 #[command(
     after_long_help = "Examples:\n  switchward replay esl.capture\n  switchward replay monday.zst tuesday.zst --json\n  \
-    switchward replay esl.capture --map 192.168.7.0/24=203.0.113.0/24"
+    switchward replay esl.capture --map 192.168.7.0/24=203.0.113.0/24\n  \
+    switchward replay /var/lib/switchward/record --against new.toml\n\n\
+    With --against the exit code is 0 when all verdicts are the same and 1 when some differ."
 )]
 pub(super) struct Replay {
-    /// Captures: the raw bytes of an inbound event socket connection, plain or compressed with zstd.
+    /// Captures: the raw bytes of an inbound event socket connection, plain or compressed with zstd; a directory stands for all
+    /// the captures in it, by name.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Judge by this configuration too, and print which verdicts differ.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Judge addresses of one network as those of another of the same size: 127.0.0.0/16=198.18.0.0/16.
     #[arg(long, value_name = "FROM=TO")]
     map: Vec<Map>,
@@ -30,49 +38,73 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn run(self, config: Option<&Path>, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-        let config = match find(config).map(|path| load(&path)) {
-            None => Config::default(),
-            Some(Ok(loaded)) => loaded.config,
-            Some(Err(error)) => {
-                writeln!(std::io::stderr(), "{error}")?;
-                return Ok(ExitCode::from(exit::USAGE));
-            }
+        let usage = |error: &dyn std::fmt::Display| {
+            writeln!(std::io::stderr(), "{error}").map(|()| ExitCode::from(exit::USAGE))
         };
-        let mut replay = crate::replay::Replay::new(&config, self.map);
-        let mut lines: Vec<Line> = Vec::new();
-        let mut allowed = 0u64;
-        for file in &self.files {
-            let mut failed = Ok(());
-            let played = replay.play(file, &mut |line| {
-                if self.json {
-                    if failed.is_ok() {
-                        failed = serde_json::to_writer(&mut *out, &line)
-                            .map_err(std::io::Error::from)
-                            .and_then(|()| writeln!(out));
-                    }
-                } else if line.action == Action::Allow {
-                    allowed += 1;
-                } else {
-                    lines.push(line);
-                }
-            });
-            failed?;
-            if let Err(error) = played {
-                writeln!(std::io::stderr(), "switchward: {error}")?;
-                return Ok(ExitCode::from(exit::USAGE));
-            }
+        let files = match captures(&self.files) {
+            Ok(files) => files,
+            Err(error) => return Ok(usage(&format_args!("switchward: {error}"))?),
+        };
+        let path = find(config);
+        let read = |path: &Path| load(path).map(|loaded| loaded.config);
+        let config = match path.as_deref().map_or_else(|| Ok(Config::default()), read) {
+            Ok(config) => config,
+            Err(error) => return Ok(usage(&error)?),
+        };
+        if let Some(against) = self.against {
+            let other = match read(&against) {
+                Ok(other) => other,
+                Err(error) => return Ok(usage(&error)?),
+            };
+            let a = path.map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
+            let sides = difference::Sides { a: (a, config), b: (against.display().to_string(), other) };
+            return sides.compare(&files, &self.map, self.json, out);
         }
-        if !self.json {
-            table(&lines, out)?;
-            summary(
-                &replay.summary(),
-                lines.iter().filter(|line| line.action == Action::Ban).count(),
-                allowed,
-                out,
-            )?;
-        }
-        Ok(ExitCode::SUCCESS)
+        alone(&config, &files, self.map, self.json, out)
     }
+}
+
+/// Judges by one configuration.
+fn alone(
+    config: &Config,
+    files: &Captures,
+    map: Vec<Map>,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let mut replay = crate::replay::Replay::new(config, map);
+    let mut lines: Vec<Line> = Vec::new();
+    let mut allowed = 0u64;
+    let mut failed = Ok(());
+    let mut tell = |line: Line| {
+        if json {
+            if failed.is_ok() {
+                failed = serde_json::to_writer(&mut *out, &line)
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| writeln!(out));
+            }
+        } else if line.action == Action::Allow {
+            allowed += 1;
+        } else {
+            lines.push(line);
+        }
+    };
+    let played = files.each(|file| replay.play(file, &mut tell));
+    failed?;
+    if let Err(error) = played {
+        writeln!(std::io::stderr(), "switchward: {error}")?;
+        return Ok(ExitCode::from(exit::USAGE));
+    }
+    if !json {
+        table(&lines, out)?;
+        summary(
+            &replay.summary(),
+            lines.iter().filter(|line| line.action == Action::Ban).count(),
+            allowed,
+            out,
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn table(lines: &[Line], out: &mut dyn Write) -> std::io::Result<()> {

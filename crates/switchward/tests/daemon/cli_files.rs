@@ -150,6 +150,38 @@ fn replay_judges_by_the_configuration_and_prints_a_table_for_people() {
 }
 
 #[test]
+fn replay_against_another_configuration_tells_the_differences_and_exits_as_diff_does() {
+    let stage = Stage::new();
+    stage.configure("security.trusted_networks = []");
+    let base = std::fs::read_to_string(stage.folder().join("switchward.toml")).unwrap();
+    stage.file("strict.toml", &format!("{base}security.block_duration = \"7s\"\n"));
+    let capture = capture("register_fail.plain");
+    let against = |other: &str, more: &[&str]| {
+        let args = ["replay", "--config", "switchward.toml", "--against", other, &capture];
+        stage.run(&[&args[..], more].concat())
+    };
+    let same = against("switchward.toml", &[]).with(0);
+    assert!(same.contains("All verdicts are the same") && same.contains("settings are the same"), "{same}");
+
+    let said = against("strict.toml", &[]).with(1);
+    assert!(said.contains("~ ban 127.0.66.5: another length\n"), "{said}");
+    assert!(said.contains("for 60 min") && said.contains("for 7 s"), "{said}");
+    assert!(said.contains("Settings that differ: ") && said.contains("security.block_duration"), "{said}");
+
+    let lines = against("strict.toml", &["--json"]).with(1);
+    let objects: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (summary, differences) = objects.split_last().unwrap();
+    assert_eq!(differences.len(), 2);
+    assert_eq!(differences[0]["kind"], "different");
+    assert_eq!(differences[0]["differs"], serde_json::json!(["length"]));
+    assert_eq!((&differences[0]["a"]["ttl"], &differences[0]["b"]["ttl"]), (&3600.into(), &7.into()));
+    assert_eq!(summary["summary"]["verdicts"]["bans"]["different"], 2);
+    assert_eq!(summary["summary"]["same"], false);
+
+    assert!(against("none.toml", &[]).with(64).contains("none.toml: no such file"));
+}
+
+#[test]
 fn replay_tells_what_is_no_capture() {
     let stage = Stage::new();
     stage.file("text", "this is no capture\n\nat all\n\n");

@@ -84,7 +84,7 @@ impl From<DomainPattern> for String {
 }
 
 /// Greedy glob with one point to return to: the last `*`.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -1,7 +1,7 @@
 //! Counters of what the guard saw and decided; each is read without a lock.
 
+use crate::engine::SLOTS;
 use crate::observation::{Evidence, WHATS, What};
-use crate::policy::RULE_NAMES;
 use crate::time::Time;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -37,6 +37,8 @@ pub enum Outcome {
     Ban,
     /// It would have been made if bans were enforced, or if the rule banned.
     WouldBan,
+    /// An alert was raised.
+    Alert,
     /// The source is trusted, allowed or registered.
     Spared,
     /// There was no room in the ledger.
@@ -45,16 +47,35 @@ pub enum Outcome {
 
 impl Outcome {
     /// All, in the order of [`Counts::decisions`].
-    pub const ALL: [Outcome; 4] = [Outcome::Ban, Outcome::WouldBan, Outcome::Spared, Outcome::LedgerFull];
+    pub const ALL: [Outcome; 5] =
+        [Outcome::Ban, Outcome::WouldBan, Outcome::Alert, Outcome::Spared, Outcome::LedgerFull];
 
     /// The word for it, as metrics show it.
     pub fn word(self) -> &'static str {
         match self {
             Outcome::Ban => "ban",
             Outcome::WouldBan => "would-ban",
+            Outcome::Alert => "alert",
             Outcome::Spared => "spared",
             Outcome::LedgerFull => "ledger-full",
         }
+    }
+}
+
+/// What became of the rules: by the slot of the rule's name, outcome and evidence, and when each fired last.
+#[derive(Debug)]
+pub struct Decisions(Vec<([[Count; 3]; Outcome::ALL.len()], Count)>);
+
+impl Default for Decisions {
+    fn default() -> Decisions {
+        Decisions((0..=SLOTS).map(|_| Default::default()).collect())
+    }
+}
+
+impl Decisions {
+    /// Those of one rule: by outcome, in the order of [`Outcome::ALL`], and evidence.
+    pub fn of(&self, slot: usize) -> Option<&[[Count; 3]; Outcome::ALL.len()]> {
+        self.0.get(slot).map(|(counts, _)| counts)
     }
 }
 
@@ -63,8 +84,8 @@ impl Outcome {
 pub struct Counts {
     /// Observations by what was seen (see [`WHATS`]) and evidence.
     pub seen: [[Count; 3]; WHATS.len()],
-    /// What became of rules that fired: by rule (see [`RULE_NAMES`]), outcome and evidence.
-    pub decisions: [[[Count; 3]; Outcome::ALL.len()]; RULE_NAMES.len()],
+    /// What became of rules that fired: by rule (see [`crate::Guard::rule_names`]), outcome and evidence.
+    pub decisions: Decisions,
     /// Observations without a source address, or with something that is no address.
     pub without_source: Count,
     /// Challenges (no strike).
@@ -121,20 +142,29 @@ impl Counts {
         }
     }
 
-    /// A rule (by its number) has fired, and this became of it.
-    pub(crate) fn decided(&self, rule: usize, outcome: Outcome, evidence: Evidence) {
-        self.decisions[rule][outcome as usize][evidence as usize].up();
+    /// A rule (by the slot of its name) has fired, and this became of it.
+    pub(crate) fn decided(&self, slot: u8, outcome: Outcome, evidence: Evidence, now: Time) {
+        if let Some((counts, last)) = self.decisions.0.get(usize::from(slot)) {
+            counts[outcome as usize][evidence as usize].up();
+            last.set(now.micros());
+        }
         match outcome {
             Outcome::Ban => self.bans[evidence as usize].up(),
             Outcome::WouldBan => self.would_ban.up(),
+            Outcome::Alert => {}
             Outcome::Spared => self.spared.up(),
             Outcome::LedgerFull => self.ledger_full.up(),
         }
     }
 
-    /// How often a rule (by its place in [`RULE_NAMES`]) has fired, whatever became of it.
-    pub fn fired(&self, rule: usize) -> u64 {
-        self.decisions.get(rule).into_iter().flatten().flatten().map(Count::value).sum()
+    /// How often a rule (by its place in [`crate::Guard::rule_names`]) has fired, whatever became of it.
+    pub fn fired(&self, slot: usize) -> u64 {
+        self.decisions.of(slot).into_iter().flatten().flatten().map(Count::value).sum()
+    }
+
+    /// When a rule fired last.
+    pub fn last_fired(&self, slot: usize) -> Option<Time> {
+        self.decisions.0.get(slot).and_then(|(_, last)| when(last))
     }
 
     /// All observations.

@@ -292,6 +292,12 @@ impl Ledger {
         self.inner.read().allowed(ip, now)
     }
 
+    /// Whether any allow entry stands within a net, or around it. Looks at all of them.
+    pub(crate) fn has_allowed_within(&self, net: &IpNet, now: Time) -> bool {
+        let inner = self.inner.read();
+        inner.allows.values().any(|held| held.stands(now) && held.entry.target.overlaps(net))
+    }
+
     /// The allow entry of exactly this target, or of a network that covers it.
     pub fn allow_entry(&self, target: Target, now: Time) -> Option<Allowed> {
         let inner = self.inner.read();

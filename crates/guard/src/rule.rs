@@ -210,6 +210,16 @@ impl RuleChange {
 }
 
 impl KeyKind {
+    /// Whether what is counted together is more than one source, or not a source at all.
+    pub fn is_wide(self) -> bool {
+        !matches!(self, KeyKind::Source | KeyKind::Port | KeyKind::SourceAccount)
+    }
+
+    /// Whether a ban hits just what was counted together.
+    pub fn is_its_own_target(self) -> bool {
+        !matches!(self, KeyKind::Account | KeyKind::System | KeyKind::Country)
+    }
+
     /// All, with their words.
     pub const WORDS: [(&'static str, KeyKind); 8] = [
         ("source", KeyKind::Source),

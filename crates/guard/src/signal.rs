@@ -145,7 +145,8 @@ impl Signals {
     /// What an observation says by itself.
     pub fn of(what: &What<'_>) -> Signals {
         use Signal::{
-            Answered, AuthFailed, Call, CallAbandoned, Challenged, LoginFailed, Registration, Succeeded,
+            AclRejected, Answered, AuthFailed, Call, CallAbandoned, Challenged, LoginFailed, OverSessionRate,
+            Registration, Succeeded, UnknownAccount,
         };
         match what {
             What::Challenged => Signals::one(Challenged),
@@ -158,6 +159,9 @@ impl Signals {
             What::CallStarted { authenticated: true, .. } => Signals::these(&[Call, Succeeded]),
             What::CallStarted { .. } => Signals::one(Call),
             What::LoginFailed => Signals::one(LoginFailed),
+            What::UnknownAccount => Signals::one(UnknownAccount),
+            What::AclRejected => Signals::one(AclRejected),
+            What::OverSessionRate => Signals::one(OverSessionRate),
             _ => Signals::NONE,
         }
     }
@@ -179,7 +183,13 @@ impl Signals {
 
     /// Those in it, in their order.
     pub fn iter(self) -> impl Iterator<Item = Signal> {
-        Signal::ALL.into_iter().filter(move |signal| self.has(*signal))
+        let mut bits = self.0;
+        std::iter::from_fn(move || {
+            let place = bits.trailing_zeros();
+            let signal = Signal::ALL.get(place as usize).copied()?;
+            bits &= bits - 1;
+            Some(signal)
+        })
     }
 
     /// Without these.

@@ -8,6 +8,7 @@ use crate::source::Source;
 use crate::time::Time;
 use ahash::RandomState;
 use hashbrown::HashMap;
+use ipnet::IpNet;
 use std::time::Duration;
 
 /// FreeSWITCH keeps a binding for 60 s after its expiry and looks every 30 s.
@@ -115,6 +116,11 @@ impl Standings {
     /// How many phones are registered from a source.
     pub(crate) fn phones(&self, source: Source, now: Time) -> u32 {
         self.sources.get(&source).filter(|phones| phones.until > now).map_or(0, |phones| phones.count)
+    }
+
+    /// Whether a phone is registered from anywhere in a net. Looks at all of them.
+    pub(crate) fn is_any_within(&self, net: &IpNet, now: Time) -> bool {
+        self.sources.iter().any(|(source, phones)| phones.until > now && net.contains(&source.first()))
     }
 
     /// Forgets bindings that have run out.

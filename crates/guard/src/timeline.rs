@@ -29,6 +29,12 @@ pub enum Did {
     Expired,
     /// It was heard although it is banned.
     HeardWhileBanned,
+    /// It was challenged, and has not answered yet.
+    Challenged,
+    /// It named an account that the switch does not have.
+    UnknownAccount,
+    /// An access list of the switch refused it.
+    AclRejected,
 }
 
 /// One thing that a source did, with names made printable.
@@ -66,6 +72,9 @@ impl Did {
             What::Registered { .. } => Did::Registered,
             What::Unregistered => Did::Unregistered,
             What::Expired => Did::Expired,
+            What::Challenged => Did::Challenged,
+            What::UnknownAccount => Did::UnknownAccount,
+            What::AclRejected => Did::AclRejected,
             _ => return None,
         })
     }

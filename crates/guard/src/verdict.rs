@@ -51,6 +51,8 @@ pub enum AlertKind {
     NotEnforced(Arc<Ban>),
     /// A ban was not made because the ledger is full. Told once a minute.
     LedgerFull,
+    /// A rule that alerts has fired: its name.
+    Rule(Arc<str>),
 }
 
 impl AlertKind {
@@ -60,6 +62,7 @@ impl AlertKind {
             AlertKind::Compromise => "compromise",
             AlertKind::NotEnforced(_) => "not-enforced",
             AlertKind::LedgerFull => "ledger-full",
+            AlertKind::Rule(_) => "rule",
         }
     }
 }

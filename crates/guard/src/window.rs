@@ -1,11 +1,13 @@
 //! Sliding windows: the exact times of the last few strikes, in little memory.
 //!
-//! A [`Window`] keeps at most as many strikes as its rule's threshold, so its size never depends on what an attacker
+//! A [`Window`] (a kind of [`Strikes`]) keeps at most as many strikes as its rule's threshold, so its size never depends on what an attacker
 //! does. The first five lie in the window itself; more lie in chunks of a [`ChunkPool`] that all windows of a shard
 //! share. A strike is a [`Stamp`]: the time in steps of 10 ms and the evidence, in four bytes. Ages compare right as long as
 //! windows are swept at least every 60 days, which the tally's sweep does.
 
 use crate::observation::Evidence;
+use crate::rule::LONGEST_WINDOW_DAYS;
+use crate::strikes::{Grades, Strikes};
 use crate::time::Time;
 use std::time::Duration;
 
@@ -17,18 +19,22 @@ pub(crate) struct Stamp(u32);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tick(u32);
 
-const TICK_MICROS: u64 = 10_000;
+/// Length of a tick in microseconds.
+pub(crate) const TICK_MICROS: u64 = 10_000;
 const TICK_MASK: u32 = (1 << 30) - 1;
 /// Longest window that wrapping time can hold: 60 days.
-pub(crate) const LONGEST: Duration = Duration::from_secs(60 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(LONGEST_WINDOW_DAYS * 24 * 3600);
 
 impl Tick {
+    /// For places that nothing is in.
+    pub(crate) const ZERO: Tick = Tick(0);
+
     pub(crate) fn of(time: Time) -> Tick {
         Tick((time.micros() / TICK_MICROS) as u32 & TICK_MASK)
     }
 
     /// Ticks from `earlier` to here; a stamp that seems to lie in the future (a clock set back) has age zero.
-    fn since(self, earlier: Tick) -> u32 {
+    pub(crate) fn since(self, earlier: Tick) -> u32 {
         let age = self.0.wrapping_sub(earlier.0) & TICK_MASK;
         if age > TICK_MASK / 2 { 0 } else { age }
     }
@@ -40,6 +46,14 @@ pub(crate) fn ticks(span: Duration) -> u32 {
 }
 
 impl Stamp {
+    /// For places that nothing is in.
+    pub(crate) const ZERO: Stamp = Stamp(0);
+
+    /// The same time, with evidence that is at least so strong.
+    pub(crate) fn at_least(self, evidence: Evidence) -> Stamp {
+        Stamp::new(self.tick(), self.evidence().max(evidence))
+    }
+
     pub(crate) fn new(tick: Tick, evidence: Evidence) -> Stamp {
         let grade = match evidence {
             Evidence::Forgeable => 0,
@@ -49,11 +63,11 @@ impl Stamp {
         Stamp(tick.0 | grade << 30)
     }
 
-    fn tick(self) -> Tick {
+    pub(crate) fn tick(self) -> Tick {
         Tick(self.0 & TICK_MASK)
     }
 
-    fn evidence(self) -> Evidence {
+    pub(crate) fn evidence(self) -> Evidence {
         match self.0 >> 30 {
             0 => Evidence::Forgeable,
             1 => Evidence::Likely,
@@ -107,14 +121,14 @@ impl ChunkPool {
 
 /// The strikes of one key, oldest first.
 ///
-/// A window that is dropped without [`Window::clear`] leaks its chunks into the pool, so the tally clears before it
+/// A window that is dropped without [`Strikes::clear`] leaks its chunks into the pool, so the tally clears before it
 /// forgets a key.
 #[derive(Clone)]
 pub(crate) struct Window {
     inline: [Stamp; INLINE],
     head: u32,
     tail: u32,
-    len: u32,
+    len: u16,
     /// Where the oldest strike lies in the head chunk.
     start: u8,
     /// One past where the newest lies in the tail chunk.
@@ -122,37 +136,6 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) const EMPTY: Window =
-        Window { inline: [Stamp(0); INLINE], head: NONE, tail: NONE, len: 0, start: 0, end: 0 };
-
-    pub(crate) fn len(&self) -> u32 {
-        self.len
-    }
-
-    /// Adds a strike; keeps at most `keep` of them.
-    pub(crate) fn push(&mut self, pool: &mut ChunkPool, stamp: Stamp, keep: u32) {
-        while self.len >= keep.max(1) {
-            self.pop(pool);
-        }
-        if self.head == NONE {
-            if (self.len as usize) < INLINE {
-                self.inline[self.len as usize] = stamp;
-                self.len += 1;
-                return;
-            }
-            self.spill(pool);
-        }
-        if self.end as usize == CHUNK {
-            let next = pool.take();
-            pool.chunks[self.tail as usize].next = next;
-            self.tail = next;
-            self.end = 0;
-        }
-        pool.chunks[self.tail as usize].stamps[self.end as usize] = stamp;
-        self.end += 1;
-        self.len += 1;
-    }
-
     /// Moves the inline strikes into a first chunk.
     fn spill(&mut self, pool: &mut ChunkPool) {
         let index = pool.take();
@@ -179,26 +162,6 @@ impl Window {
         }
     }
 
-    /// Forgets the strikes that are `span` ticks old or older.
-    pub(crate) fn expire(&mut self, pool: &mut ChunkPool, now: Tick, span: u32) {
-        while let Some(oldest) = self.first(pool) {
-            if now.since(oldest.tick()) < span {
-                break;
-            }
-            self.pop(pool);
-        }
-    }
-
-    pub(crate) fn clear(&mut self, pool: &mut ChunkPool) {
-        let mut index = self.head;
-        while index != NONE {
-            let next = pool.chunks[index as usize].next;
-            pool.give_back(index);
-            index = next;
-        }
-        *self = Window::EMPTY;
-    }
-
     fn first(&self, pool: &ChunkPool) -> Option<Stamp> {
         self.iter(pool).next()
     }
@@ -223,46 +186,80 @@ impl Window {
             Some(pool.chunks[chunk as usize].stamps[at - 1])
         })
     }
+}
 
-    /// Whether any strike is younger than `span` ticks.
-    pub(crate) fn is_live(&self, pool: &ChunkPool, now: Tick, span: u32) -> bool {
-        self.last(pool).is_some_and(|newest| now.since(newest.tick()) < span)
+impl Strikes for Window {
+    type Pool = ChunkPool;
+
+    const EMPTY: Window =
+        Window { inline: [Stamp(0); INLINE], head: NONE, tail: NONE, len: 0, start: 0, end: 0 };
+    const IS_TOTAL: bool = true;
+
+    fn len(&self) -> u32 {
+        u32::from(self.len)
     }
 
-    /// Ticks since the newest strike; for an empty window more than any.
-    pub(crate) fn age(&self, pool: &ChunkPool, now: Tick) -> u32 {
-        self.last(pool).map_or(u32::MAX, |newest| now.since(newest.tick()))
+    fn push(&mut self, pool: &mut ChunkPool, stamp: Stamp, _tag: u32, keep: u32) {
+        while u32::from(self.len) >= keep.clamp(1, u32::from(u16::MAX)) {
+            self.pop(pool);
+        }
+        if self.head == NONE {
+            if (self.len as usize) < INLINE {
+                self.inline[self.len as usize] = stamp;
+                self.len += 1;
+                return;
+            }
+            self.spill(pool);
+        }
+        if self.end as usize == CHUNK {
+            let next = pool.take();
+            pool.chunks[self.tail as usize].next = next;
+            self.tail = next;
+            self.end = 0;
+        }
+        pool.chunks[self.tail as usize].stamps[self.end as usize] = stamp;
+        self.end += 1;
+        self.len += 1;
     }
 
-    fn last(&self, pool: &ChunkPool) -> Option<Stamp> {
+    /// One strike less: the oldest.
+    fn undo(&mut self, pool: &mut ChunkPool, _tag: u32) {
+        self.pop(pool);
+    }
+
+    fn expire(&mut self, pool: &mut ChunkPool, now: Tick, span: u32) {
+        while let Some(oldest) = self.first(pool) {
+            if now.since(oldest.tick()) < span {
+                break;
+            }
+            self.pop(pool);
+        }
+    }
+
+    fn clear(&mut self, pool: &mut ChunkPool) {
+        let mut index = self.head;
+        while index != NONE {
+            let next = pool.chunks[index as usize].next;
+            pool.give_back(index);
+            index = next;
+        }
+        *self = Window::EMPTY;
+    }
+
+    fn newest(&self, pool: &ChunkPool) -> Option<Tick> {
         match (self.len, self.head) {
             (0, _) => None,
-            (len, NONE) => Some(self.inline[len as usize - 1]),
-            _ => Some(pool.chunks[self.tail as usize].stamps[self.end as usize - 1]),
+            (len, NONE) => Some(self.inline[len as usize - 1].tick()),
+            _ => Some(pool.chunks[self.tail as usize].stamps[self.end as usize - 1].tick()),
         }
     }
 
-    /// The strongest grade that `needed` of the strikes have or exceed; forgeable when there are fewer.
-    pub(crate) fn evidence(&self, pool: &ChunkPool, needed: u32) -> Evidence {
-        let mut counts = [0u32; 3];
-        for stamp in self.iter(pool) {
-            counts[stamp.evidence() as usize] += 1;
-        }
-        if counts[2] >= needed {
-            Evidence::Proven
-        } else if counts[2] + counts[1] >= needed {
-            Evidence::Likely
-        } else {
-            Evidence::Forgeable
-        }
+    fn grades(&self, pool: &ChunkPool, now: Tick, span: u32, patience: u32) -> Grades {
+        self.iter(pool).fold(Grades::default(), |grades, stamp| grades.with(stamp, now, span, patience))
     }
 
-    /// From when to when the strikes were, seen from `now`.
-    pub(crate) fn span(&self, pool: &ChunkPool, now: Time) -> Option<(Time, Time)> {
-        let tick = Tick::of(now);
-        let at =
-            |stamp: Stamp| now - Duration::from_micros(u64::from(tick.since(stamp.tick())) * TICK_MICROS);
-        Some((at(self.first(pool)?), at(self.last(pool)?)))
+    fn bytes(pool: &ChunkPool) -> usize {
+        pool.bytes()
     }
 }
 
@@ -291,7 +288,7 @@ mod tests {
                     model.clear();
                     prop_assert_eq!(pool.used(), 0);
                 } else {
-                    window.push(&mut pool, stamp(now, grade), keep);
+                    window.push(&mut pool, stamp(now, grade), 0, keep);
                     model.push_back((now, grade));
                     while model.len() > keep as usize { model.pop_front(); }
                 }
@@ -301,8 +298,10 @@ mod tests {
                 let wanted: Vec<Stamp> = model.iter().map(|(at, grade)| stamp(*at, *grade)).collect();
                 prop_assert_eq!(window.iter(&pool).collect::<Vec<_>>(), wanted);
                 let time = Time::from_micros(now * TICK_MICROS);
+                let grades = window.grades(&pool, Tick::of(time), span, 0);
+                prop_assert_eq!(grades.count() as usize, model.len());
                 prop_assert_eq!(
-                    window.span(&pool, time),
+                    grades.first_and_last(time),
                     model.front().zip(model.back()).map(|(a, b)| (Time::from_micros(a.0 * TICK_MICROS), Time::from_micros(b.0 * TICK_MICROS)))
                 );
             }
@@ -313,17 +312,18 @@ mod tests {
     fn evidence_is_the_strongest_grade_that_enough_strikes_have() {
         let (mut pool, mut window) = (ChunkPool::default(), Window::EMPTY);
         for grade in [0, 1, 1, 2, 2] {
-            window.push(&mut pool, stamp(10, grade), 5);
+            window.push(&mut pool, stamp(10, grade), 0, 5);
         }
-        assert_eq!(window.evidence(&pool, 2), Evidence::Proven);
-        assert_eq!(window.evidence(&pool, 4), Evidence::Likely);
-        assert_eq!(window.evidence(&pool, 5), Evidence::Forgeable);
+        let grades = window.grades(&pool, Tick::of(Time::from_micros(11 * TICK_MICROS)), 100, 0);
+        assert_eq!(grades.evidence(2), Evidence::Proven);
+        assert_eq!(grades.evidence(4), Evidence::Likely);
+        assert_eq!(grades.evidence(5), Evidence::Forgeable);
     }
 
     #[test]
     fn a_clock_that_is_set_back_makes_no_strike_ancient() {
         let (mut pool, mut window) = (ChunkPool::default(), Window::EMPTY);
-        window.push(&mut pool, stamp(1_000_000, 1), 5);
+        window.push(&mut pool, stamp(1_000_000, 1), 0, 5);
         window.expire(&mut pool, Tick::of(Time::from_micros(900_000 * TICK_MICROS)), 60_000);
         assert_eq!(window.len(), 1);
     }

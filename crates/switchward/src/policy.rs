@@ -3,7 +3,7 @@
 use crate::config::{Config, FirewallMode};
 use crate::names::lookup::parse_server;
 use guard::pattern::DomainPattern;
-use guard::policy::Limit;
+use guard::rule::Limit;
 use guard::{Limits, Policy};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -58,6 +58,7 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
         allow_on_success: security.auto_whitelist_on_success,
         allow_ttl: security.whitelist_ttl,
         switches: config.switches.iter().map(|switch| switch.name.clone()).collect(),
+        changes: Vec::new(),
     }
 }
 

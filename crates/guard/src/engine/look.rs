@@ -1,10 +1,14 @@
 //! What an operator may ask the engine: who failed how often, how full the tables are, and why an address is or is not banned.
 
 use super::Guard;
+use super::seen::Seen;
 use crate::ban::{Allowed, Ban};
-use crate::policy::{Signal, number};
+use crate::observation::{Observation, What};
+use crate::policy::{CALL_RATE, FAILED, REGISTRATION_RATE, WRONG_CALL_STATE};
+use crate::rule::Limit;
+use crate::signal::Signal;
 use crate::source::Source;
-use crate::tally::{Key, Record};
+use crate::tally::Record;
 use crate::time::Time;
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -15,9 +19,9 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Debug)]
 pub struct RuleRecord {
     /// The rule's name.
-    pub rule: &'static str,
+    pub rule: Arc<str>,
     /// What it counts, in the plural.
-    pub what: &'static str,
+    pub what: Arc<str>,
     /// How many make it fire.
     pub threshold: u32,
     /// Its window.
@@ -63,29 +67,31 @@ pub struct State {
 impl Guard {
     /// Failed authentications by source.
     pub fn failed(&self, now: Time) -> Vec<(Source, Record)> {
-        self.records(number::FAILED, now)
+        self.records(FAILED, now)
     }
 
     /// Abandoned calls by source.
     pub fn wrong_call_states(&self, now: Time) -> Vec<(Source, Record)> {
-        self.records(number::WRONG_CALL_STATE, now)
+        self.records(WRONG_CALL_STATE, now)
     }
 
     /// Calls, or registrations, by source within the window of their rate.
     pub fn rate(&self, signal: Signal, now: Time) -> Vec<(Source, Record)> {
-        let rule = if signal == Signal::Call { number::CALL_RATE } else { number::REGISTRATION_RATE };
-        self.records(rule, now)
+        self.records(if signal == Signal::Call { CALL_RATE } else { REGISTRATION_RATE }, now)
     }
 
-    fn records(&self, rule: u8, now: Time) -> Vec<(Source, Record)> {
-        let span = self.policy.load().spans[usize::from(rule)];
+    fn records(&self, rule: &str, now: Time) -> Vec<(Source, Record)> {
+        let compiled = self.policy.load();
         let mut out = Vec::new();
+        let Some(ready) = compiled.named(rule).filter(|ready| ready.rule.distinct.is_none()) else {
+            return out;
+        };
         for shard in &self.shards {
             // In pieces, so that no event waits for thousands of them to be written out.
             let mut next = Some(0);
             while let Some(from) = next {
                 let shard = shard.lock();
-                next = shard.tallies.records(rule, now, span, &shard.names, from, &mut out);
+                next = shard.windows.records(ready.track, now, ready.span, &shard.names, from, &mut out);
             }
         }
         // One that went and came again between two pieces may be there twice.
@@ -97,17 +103,16 @@ impl Guard {
     /// All that is known of an address.
     pub fn explain(&self, ip: IpAddr, now: Time) -> Explanation {
         let compiled = self.policy.load();
-        let source = Source::of(ip);
-        let shard = self.shard(source).lock();
-        let counted = compiled.rules.iter().enumerate().filter_map(|(index, rule)| {
-            let record = shard.tallies.record(
-                Key::new(index as u8, source, 0),
-                now,
-                compiled.spans[index],
-                &shard.names,
-            )?;
-            let (threshold, window) = (rule.limit.threshold, rule.limit.window);
-            Some(RuleRecord { rule: rule.name, what: rule.what, threshold, window, record })
+        let observation = Observation { ip: Some(ip), ..Observation::of(0, What::Heartbeat) };
+        let (source, place) = (Source::of(ip), self.place(ip));
+        let seen = Seen { seen: &observation, ip, source, now, hasher: &self.hasher, place };
+        let phones = self.shard(source).lock().standings.phones(source, now);
+        let counted = compiled.rules.iter().filter(|ready| ready.rule.enabled).filter_map(|ready| {
+            let key = seen.key(ready)?;
+            let shard = if ready.rule.key.is_wide() { self.wide_shard(key) } else { self.shard(source) };
+            let record = shard.lock().record_of(ready, key, now)?;
+            let (rule, Limit { threshold, window, .. }) = (&ready.rule, ready.rule.limit);
+            Some(RuleRecord { rule: rule.name.clone(), what: rule.what.clone(), threshold, window, record })
         });
         Explanation {
             source,
@@ -115,7 +120,7 @@ impl Guard {
             ban: self.ledger.banned(ip, 0, now),
             ports: self.ledger.port_bans(source, now),
             allowed: self.ledger.allow_entry(crate::source::Target::host(ip), now),
-            phones: shard.standings.phones(source, now),
+            phones,
             counted: counted.collect(),
         }
     }
@@ -125,11 +130,12 @@ impl Guard {
         let mut state = State::default();
         for shard in &self.shards {
             let shard = shard.lock();
-            state.windows += shard.tallies.len();
-            state.windows_evicted += shard.tallies.evicted();
+            state.windows += shard.windows.len() + shard.crowds.len();
+            state.windows_evicted += shard.windows.evicted() + shard.crowds.evicted();
             state.registrations += shard.standings.len();
             state.registrations_refused += shard.standings.refused();
-            state.bytes += shard.tallies.bytes() + shard.names.bytes() + shard.timeline.bytes();
+            state.bytes +=
+                shard.windows.bytes() + shard.crowds.bytes() + shard.names.bytes() + shard.timeline.bytes();
         }
         state
     }

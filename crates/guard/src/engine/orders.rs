@@ -3,12 +3,14 @@
 //! An order enters the ledger where verdicts do. It is refused, with the reason, when it would hit a trusted network or the
 //! operator's own address, or contradict an entry that stands.
 
-use super::{Guard, overlapping};
+use super::seen::Seen;
+use super::{Guard, Place, overlapping};
 use crate::ban::{Allowed, Ban, Origin, Reason, Scope};
 use crate::ledger::Entered;
-use crate::policy::number;
-use crate::source::Target;
-use crate::tally::{Key, printable};
+use crate::observation::{Observation, What};
+use crate::rule::{Distinct, KeyKind};
+use crate::source::{Source, Target};
+use crate::tally::printable;
 use crate::time::Time;
 use std::sync::Arc;
 use std::time::Duration;
@@ -234,15 +236,30 @@ impl Guard {
         wrong.filter_map(|(target, net)| Some((self.ledger.lift(target, by.clone(), now)?, net))).collect()
     }
 
-    /// Forgets what was counted against a source.
+    /// Forgets what was counted against a target, and that its source was one of a crowd.
     fn forget_strikes(&self, target: Target) {
-        let Some(source) = target.source() else { return };
-        let mut shard = self.shard(source).lock();
-        let rules = self.policy.load().rules.len() as u8;
-        for rule in number::FAILED..rules {
-            shard.tallies.forget(Key::new(rule, source, 0));
-            if let Target::Port(_, port) = target {
-                shard.tallies.forget(Key::new(rule, source, port));
+        let (ip, port) = match target {
+            Target::Host(source) => (source.first(), 0),
+            Target::Port(ip, port) => (ip, port),
+            Target::Net(net) => (net.network(), 0),
+        };
+        let compiled = self.policy.load();
+        let observation = Observation { port, ..Observation::of(0, What::Heartbeat) };
+        let (source, place) = (Source::of(ip), Place::default());
+        let seen = Seen { seen: &observation, ip, source, now: Time::ZERO, hasher: &self.hasher, place };
+        for ready in &compiled.rules {
+            let Some(key) = seen.key(ready) else { continue };
+            match (ready.rule.key, ready.rule.distinct) {
+                (KeyKind::Source | KeyKind::Port, _) if !matches!(target, Target::Net(_)) => {
+                    self.shard(source).lock().forget(ready, key);
+                }
+                (KeyKind::Net | KeyKind::WideNet, _) if matches!(target, Target::Net(_)) => {
+                    self.wide_shard(key).lock().forget(ready, key);
+                }
+                (KeyKind::Net | KeyKind::WideNet, Some(Distinct::Sources)) => {
+                    self.wide_shard(key).lock().undo(ready, key, &seen);
+                }
+                _ => {}
             }
         }
     }

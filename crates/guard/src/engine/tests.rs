@@ -1,8 +1,13 @@
 //! Behaviour by behaviour: what the engine does with what a switch may see.
 
 use super::*;
-use crate::observation::Transport;
+use crate::ban::{Ban, Scope};
+use crate::observation::{Evidence, Method, Transport};
 use crate::pattern::DomainPattern;
+use crate::policy::UNTRUSTED_DOMAIN;
+use crate::verdict::AlertKind;
+use std::net::IpAddr;
+use std::time::Duration;
 
 fn at(secs: f64) -> Time {
     Time::from_micros((1e15 + secs * 1e6) as u64)
@@ -13,6 +18,17 @@ fn guard(change: impl FnOnce(&mut Policy)) -> Guard {
     change(&mut policy);
     Guard::new(policy, Limits::default(), [1, 2, 3, 4], Box::new(|_| ()))
 }
+
+/// Switches built-in rules off.
+fn without(policy: &mut Policy, rules: &[&str]) {
+    let off =
+        |name: &&str| crate::RuleChange { name: (*name).into(), enabled: Some(false), ..Default::default() };
+    policy.changes.extend(rules.iter().map(off));
+}
+
+/// The rules that judge many sources together.
+const CROWDS: [&str; 5] =
+    ["account-attacked", "account-attacked-alert", "net-failures", "net-banned", "wide-net-banned"];
 
 fn from<'a>(ip: &str, what: What<'a>) -> Observation<'a> {
     let evidence = match what {
@@ -72,8 +88,13 @@ fn five_failures_within_ten_minutes_are_a_ban_of_an_hour() {
 }
 
 #[test]
-fn one_mistake_every_nine_minutes_is_never_a_ban() {
-    let guard = guard(|_| ());
+fn one_mistake_every_nine_minutes_is_no_burst_but_patience() {
+    let patient = guard(|_| ());
+    let (n, ban) =
+        first_ban(&patient, &from("198.51.100.1", FAILED), (0..200).map(|n| n as f64 * 540.0)).unwrap();
+    assert_eq!((n, ban.reason.rule.as_str(), ban.reason.count), (15, "slow-failures", 15));
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(86_400));
+    let guard = guard(|policy| without(policy, &["slow-failures"]));
     assert_eq!(first_ban(&guard, &from("198.51.100.1", FAILED), (0..200).map(|n| n as f64 * 540.0)), None);
 }
 
@@ -87,9 +108,14 @@ fn the_window_slides_and_ends_to_the_moment() {
 }
 
 #[test]
-fn challenges_and_stale_nonces_are_no_strikes_however_many() {
+fn answered_challenges_and_stale_nonces_are_no_strikes_however_many() {
     let guard = guard(|_| ());
-    for what in [What::Challenged, What::StaleNonce, What::Refused] {
+    for n in 0..5000 {
+        for what in [What::StaleNonce, What::Challenged, What::Refused] {
+            assert!(guard.observe(&from("198.51.100.2", what), at(f64::from(n) / 50.0)).is_empty());
+        }
+    }
+    for what in [What::StaleNonce, What::Refused] {
         assert_eq!(first_ban(&guard, &from("198.51.100.1", what), (0..500).map(|n| n as f64 / 50.0)), None);
     }
     assert!(guard.failed(at(10.0)).is_empty());
@@ -349,8 +375,14 @@ fn what_is_known_of_an_address_is_told() {
     }
     let told = guard.explain("198.51.100.1".parse().unwrap(), at(4.0));
     assert_eq!(
-        told.counted.iter().map(|record| (record.rule, record.record.count)).collect::<Vec<_>>(),
-        [("failed-registrations", 3), ("registration-rate", 3)]
+        told.counted.iter().map(|record| (&*record.rule, record.record.count)).collect::<Vec<_>>(),
+        [
+            ("failed-registrations", 3),
+            ("registration-rate", 3),
+            ("enumeration", 1),
+            ("slow-failures", 3),
+            ("net-failures", 1)
+        ]
     );
     assert!(told.ban.is_none() && told.allowed.is_none() && told.out_of_reach.is_none());
     assert_eq!(guard.explain("10.0.0.1".parse().unwrap(), at(4.0)).out_of_reach, "10.0.0.0/8".parse().ok());
@@ -359,14 +391,16 @@ fn what_is_known_of_an_address_is_told() {
 #[test]
 fn a_flood_of_sources_stays_within_the_cap() {
     let limits = Limits { windows: 16_000, registrations: 1_000, bans: 1_000, timeline: 1_000 };
-    let guard = Guard::new(Policy::default(), limits, [1, 2, 3, 4], Box::new(|_| ()));
-    for n in 0..300_000u32 {
+    let mut policy = Policy::default();
+    without(&mut policy, &CROWDS);
+    let guard = Guard::new(policy, limits, [1, 2, 3, 4], Box::new(|_| ()));
+    for n in 0..80_000u32 {
         let mut seen = from("198.51.100.1", FAILED);
         seen.ip = Some(IpAddr::V4((0xc612_0000 + n).into()));
         guard.observe(&seen, at(f64::from(n) / 10_000.0));
     }
     let state = guard.state();
-    assert!(state.windows <= 16_000 && state.windows_evicted > 100_000, "{state:?}");
+    assert!(state.windows <= 16_000 && state.windows_evicted > 20_000, "{state:?}");
     assert!(state.bytes < 8_000_000, "{state:?}");
 }
 
@@ -494,7 +528,7 @@ fn who_is_banned_from_sip_is_counted_at_our_own_door_and_widens_his_ban() {
 
 #[test]
 fn a_list_of_many_sources_has_each_of_them_once() {
-    let guard = guard(|_| ());
+    let guard = guard(|policy| without(policy, &CROWDS));
     for number in 0..20_000u32 {
         let ip = std::net::Ipv4Addr::from(0xc612_0000 + number).to_string();
         guard.observe(&from(&ip, FAILED), at(1.0));
@@ -502,4 +536,157 @@ fn a_list_of_many_sources_has_each_of_them_once() {
     let listed = guard.failed(at(2.0));
     assert_eq!(listed.len(), 20_000);
     assert!(listed.windows(2).all(|pair| pair[0].0 < pair[1].0), "in order, none twice");
+}
+
+#[test]
+fn challenges_that_nobody_answers_are_a_scan_and_answered_ones_are_not() {
+    let scan = guard(|_| ());
+    let (n, ban) =
+        first_ban(&scan, &from("198.51.100.1", What::Challenged), (0..200).map(|n| n as f64 / 2.0)).unwrap();
+    assert_eq!((ban.reason.rule.as_str(), ban.scope), ("unanswered-challenges", Scope::Sip));
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(120), "anybody can forge it");
+    // Thirty that are four seconds old; those that came since wait.
+    assert_eq!(n, 30 + 8);
+    // An office of 200 phones comes back at a new address: all are challenged at once, and answer within three seconds.
+    let office = guard(|_| ());
+    for n in 0..200 {
+        assert!(office.observe(&from("198.51.100.2", What::Challenged), at(f64::from(n) / 1e3)).is_empty());
+    }
+    for n in 0..200u16 {
+        let (port, user) = (10_000 + n, format!("1{n:03}"));
+        for what in [What::AuthSucceeded, REGISTERED] {
+            let seen = Observation { port, user: user.as_bytes(), ..from("198.51.100.2", what) };
+            assert!(bans(&office.observe(&seen, at(2.0 + f64::from(n) / 200.0))).is_empty());
+        }
+    }
+    // A PBX that is no registered phone challenges and answers all day.
+    let trunk = guard(|policy| policy.allow_on_success = false);
+    for n in 0..2000 {
+        for what in [What::Challenged, What::AuthSucceeded] {
+            assert!(bans(&trunk.observe(&from("198.51.100.3", what), at(f64::from(n) / 4.0))).is_empty());
+        }
+    }
+}
+
+#[test]
+fn five_accounts_tried_in_a_day_are_a_list_and_one_is_a_mistake() {
+    let guard = guard(|_| ());
+    let mut banned = Vec::new();
+    for n in 0..9 {
+        let user = format!("1{n:03}");
+        let seen = Observation { user: user.as_bytes(), ..from("198.51.100.1", FAILED) };
+        banned.extend(bans(&guard.observe(&seen, at(f64::from(n) * 3600.0))));
+    }
+    assert_eq!((banned[0].reason.rule.as_str(), banned[0].reason.count), ("enumeration", 5));
+    let one = from("198.51.100.2", FAILED);
+    assert_eq!(first_ban(&guard, &one, (0..14).map(|n| f64::from(n) * 3600.0)), None);
+}
+
+#[test]
+fn an_account_that_is_tried_from_everywhere_is_told_and_the_next_stranger_is_banned() {
+    let guard = guard(|_| ());
+    let mut alerts = 0;
+    for n in 0..40u8 {
+        let ip = format!("198.18.{n}.7");
+        let verdicts = guard.observe(&from(&ip, FAILED), at(f64::from(n) * 600.0));
+        assert_eq!(bans(&verdicts).len(), usize::from(n >= 9), "{n}");
+        alerts += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Alert(_))).count();
+    }
+    assert_eq!(alerts, 1);
+    // The user's own phone, registered, may be wrong once.
+    guard.observe(&from("192.0.2.1", REGISTERED), at(24_000.0));
+    assert!(bans(&guard.observe(&from("192.0.2.1", FAILED), at(24_001.0))).is_empty());
+    // Who gets in from a new place meanwhile is looked at.
+    let verdicts = guard.observe(&from("203.0.113.77", What::AuthSucceeded), at(24_002.0));
+    assert!(
+        matches!(&verdicts[..], [Verdict::Alert(alert)] if alert.kind == AlertKind::Compromise),
+        "{verdicts:?}"
+    );
+    assert!(guard.observe(&from("203.0.113.77", REGISTERED), at(24_002.0)).is_empty(), "told once");
+}
+
+#[test]
+fn neighbours_that_attack_one_by_one_lose_their_net_unless_somebody_lives_there() {
+    for resident in [false, true] {
+        let guard = guard(|policy| policy.failed.ban = Duration::from_secs(7200));
+        if resident {
+            guard.observe(&Observation { user: b"resident", ..from("198.51.100.200", REGISTERED) }, at(0.0));
+        }
+        let mut targets = Vec::new();
+        for host in 1..=5 {
+            let user = format!("u{host}");
+            let seen = from("198.51.100.1", FAILED);
+            let ip = Some(IpAddr::from([198, 51, 100, host]));
+            for n in 0..5 {
+                let seen = Observation { ip, user: user.as_bytes(), ..seen };
+                let time = at(f64::from(host) * 100.0 + f64::from(n));
+                targets.extend(bans(&guard.observe(&seen, time)).iter().map(|ban| ban.target.to_string()));
+            }
+        }
+        let net = targets.iter().any(|target| target == "198.51.100.0/24");
+        assert_eq!((net, targets.len()), (!resident, if resident { 5 } else { 6 }), "{targets:?}");
+    }
+}
+
+#[test]
+fn an_attacker_who_hops_through_ipv6_loses_his_56_and_then_his_48() {
+    let guard = guard(|_| ());
+    let mut targets = Vec::new();
+    for n in 0..40u32 {
+        // Five /64 in each /56.
+        let ip = format!("2001:db8:1:{:x}::9", ((n / 5) << 8) | (n % 5));
+        let user = format!("u{n}");
+        for k in 0..5 {
+            let seen = Observation { user: user.as_bytes(), ..from(&ip, FAILED) };
+            let time = at(f64::from(n) * 10.0 + f64::from(k));
+            targets.extend(bans(&guard.observe(&seen, time)).iter().map(|ban| ban.target.to_string()));
+        }
+    }
+    assert!(targets.iter().any(|target| target == "2001:db8:1::/56"), "{targets:?}");
+    assert_eq!(
+        targets.last().map(String::as_str),
+        Some("2001:db8:1::/48"),
+        "and then nothing comes any more"
+    );
+}
+
+#[test]
+fn a_password_found_after_nine_failures_is_told_and_earns_no_trust() {
+    let guard = guard(|policy| policy.failed.threshold = 20);
+    for n in 0..9 {
+        assert!(guard.observe(&from("198.51.100.1", FAILED), at(f64::from(n))).is_empty());
+    }
+    let verdicts = guard.observe(&from("198.51.100.1", What::AuthSucceeded), at(10.0));
+    assert!(
+        matches!(&verdicts[..], [Verdict::Alert(alert)] if alert.kind == AlertKind::Compromise),
+        "{verdicts:?}"
+    );
+    assert_eq!(guard.ledger().allowed("198.51.100.1".parse().unwrap(), at(11.0)), None);
+    assert_eq!(guard.failed(at(11.0))[0].1.count, 9, "nothing is forgotten");
+    // Somebody who mistypes thrice is nobody's news.
+    for n in 0..3 {
+        guard.observe(&from("198.51.100.2", FAILED), at(f64::from(n)));
+    }
+    let verdicts = guard.observe(&from("198.51.100.2", What::AuthSucceeded), at(10.0));
+    assert!(matches!(&verdicts[..], [Verdict::Allow(_)]), "{verdicts:?}");
+}
+
+#[test]
+fn a_rule_of_the_operators_own_counts_what_he_says_and_its_name_keeps_its_counters() {
+    let own = crate::RuleChange {
+        name: "two-at-once".into(),
+        counts: Some(crate::Signal::AuthFailed.into()),
+        threshold: Some(2),
+        window: Some(Duration::from_secs(1)),
+        ban: Some(Duration::from_secs(60)),
+        ..Default::default()
+    };
+    let guard = guard(|policy| policy.changes.push(own.clone()));
+    let (n, ban) = first_ban(&guard, &from("198.51.100.1", FAILED), [0.0, 2.0, 4.0, 4.5]).unwrap();
+    assert_eq!((n, ban.reason.rule.as_str()), (4, "two-at-once"));
+    let slot = guard.rule_names().iter().position(|name| &**name == "two-at-once").unwrap();
+    guard.set_policy(Policy::default());
+    guard.set_policy(Policy { changes: vec![own], ..Policy::default() });
+    assert_eq!(guard.counts().fired(slot), 1);
+    assert_eq!(&*guard.rule_names()[slot], "two-at-once");
 }

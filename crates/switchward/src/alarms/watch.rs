@@ -7,8 +7,9 @@ use crate::app::App;
 use crate::config;
 use crate::switch::Switch;
 use guard::Guard;
+use guard::Signal;
 use guard::ban::span;
-use guard::policy::{RULE_NAMES, Signal};
+use guard::rule::Applies;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
 
@@ -238,20 +239,23 @@ impl See<'_> {
         let limit = self.limits.rule_never_fired;
         let counts = self.app.guard.counts();
         let is_late = !limit.is_zero() && self.now.up >= limit;
-        for (number, rule) in self.app.guard.policy().rules().iter().enumerate() {
+        let names = self.app.guard.rule_names();
+        for rule in self.app.guard.policy().rules() {
             // Rules for registered phones are met seldom, limits of rates hardly ever, and that is well.
-            let is_for_all =
-                matches!(rule.applies, guard::policy::Applies::Everyone | guard::policy::Applies::Strangers);
-            let seen = match rule.signal {
-                Signal::AuthFailed => counts.failed.value(),
-                Signal::CallAbandoned => counts.wrong_call_states.value(),
-                Signal::Call | Signal::Registration | Signal::LoginFailed => 0,
+            let is_for_all = matches!(rule.applies, Applies::Everyone | Applies::Strangers);
+            let is_plain = rule.distinct.is_none() && !rule.key.is_wide();
+            let seen = match () {
+                () if !is_plain => 0,
+                () if rule.counts == Signal::AuthFailed.into() => counts.failed.value(),
+                () if rule.counts == Signal::CallAbandoned.into() => counts.wrong_call_states.value(),
+                () => 0,
             };
+            let slot = names.iter().position(|name| *name == rule.name).unwrap_or(usize::MAX);
             let is_much = seen >= u64::from(rule.limit.threshold).saturating_mul(MUCH);
-            let never = is_late && is_for_all && rule.enabled && is_much && counts.fired(number) == 0;
+            let never = is_late && is_for_all && rule.enabled && is_much && counts.fired(slot) == 0;
             self.see(
                 &RULE_NEVER_FIRED,
-                RULE_NAMES.get(number).copied().unwrap_or_default(),
+                &rule.name,
                 never.then(|| {
                     format!(
                         "the rule {} has not fired for {} although {seen} of what it counts were seen: its threshold may be too high \

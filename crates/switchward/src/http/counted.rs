@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::clock;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use guard::policy::Signal;
+use guard::Signal;
 use guard::tally::Record;
 use guard::{Source, Time};
 use serde::{Deserialize, Serialize};

@@ -231,6 +231,9 @@ fn words(did: Did) -> (&'static str, &'static str) {
         Did::Unregistered => ("unregistered", "it took a registration back"),
         Did::Expired => ("registration-expired", "a registration of it ran out"),
         Did::HeardWhileBanned => ("heard-while-banned", "it was heard although it is banned"),
+        Did::Challenged => ("challenged", "it was challenged for its credentials"),
+        Did::UnknownAccount => ("unknown-account", "it named an account that the switch does not have"),
+        Did::AclRejected => ("acl-rejected", "an access list of the switch refused it"),
     }
 }
 

@@ -338,8 +338,8 @@ impl RuleAccount {
     fn of(counted: &RuleRecord) -> RuleAccount {
         let RuleRecord { rule, what, threshold, window, record } = counted;
         RuleAccount {
-            rule: (*rule).into(),
-            what: (*what).into(),
+            rule: rule.to_string(),
+            what: what.to_string(),
             count: record.count,
             threshold: *threshold,
             window: format_go(*window),

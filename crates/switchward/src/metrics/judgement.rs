@@ -5,7 +5,6 @@ use crate::app::App;
 use guard::Evidence;
 use guard::counts::{Count, Outcome};
 use guard::observation::WHATS;
-use guard::policy::RULE_NAMES;
 
 pub(super) fn families(app: &App) -> Vec<Family> {
     let counts = app.guard.counts();
@@ -18,9 +17,10 @@ pub(super) fn families(app: &App) -> Vec<Family> {
     }
     let mut decisions = Family::counter(
         "switchward_decisions",
-        "Rules that fired, by what became of it: ban, would-ban, spared, ledger-full.",
+        "Rules that fired, by what became of it: ban, would-ban, alert, spared, ledger-full.",
     );
-    for (rule, outcomes) in RULE_NAMES.iter().zip(&counts.decisions) {
+    for (slot, rule) in app.guard.rule_names().iter().enumerate() {
+        let Some(outcomes) = counts.decisions.of(slot) else { continue };
         for (outcome, grades) in Outcome::ALL.iter().zip(outcomes) {
             decisions = graded(decisions, &[("rule", rule), ("outcome", outcome.word())], grades);
         }

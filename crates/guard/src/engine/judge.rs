@@ -1,0 +1,238 @@
+//! Counting: which rules an observation wakes, and what those that fire ask for.
+//!
+//! Start with [`Guard::strike`]. The rules whose subject is the source or a part of it are counted under one lock; the others
+//! (accounts, nets, systems) afterwards, one lock at a time.
+
+use super::compiled::{Compiled, Places, Ready};
+use super::seen::{Seen, Who};
+use super::sentence::Order;
+use super::shard::{AllFired, Fired, Struck};
+use super::{Guard, SWEEP, Verdicts};
+use crate::ban::{Reason, Scope};
+use crate::counts::Outcome;
+use crate::observation::What;
+use crate::rule::{Action, KeyKind};
+use crate::signal::{Signal, Signals};
+use crate::source::Target;
+use crate::verdict::{Alert, AlertKind, Verdict};
+
+impl Guard {
+    /// Counts an observation's signals under every rule that counts them, and judges those that fire.
+    pub(super) fn strike(&self, seen: &mut Seen<'_>, signals: Signals, verdicts: &mut Verdicts) {
+        let compiled = self.policy.load();
+        let (counting, undoing) = (compiled.counting(signals), compiled.undoing(signals));
+        if counting.is_empty() && undoing.is_empty() {
+            return;
+        }
+        // A ban of the SIP ports leaves the way to the guard's own interface open: what comes in there is no surprise.
+        let is_elsewhere = |scope: Scope| scope == Scope::Sip && matches!(seen.seen.what, What::LoginFailed);
+        if !counting.is_empty()
+            && let Some(standing) = self.ledger.standing(seen.ip, seen.seen.port, seen.now)
+            && !is_elsewhere(standing.ban.scope)
+        {
+            self.heard_while_banned(seen, &standing, verdicts);
+            return;
+        }
+        if compiled.asks_place(counting) {
+            seen.place = self.place(seen.ip);
+        }
+        let mut fired = AllFired::new();
+        let who = self.count_narrow(&compiled, seen, (counting, undoing), &mut fired);
+        self.count_wide(&compiled, seen, (counting, undoing), who, &mut fired);
+        self.judge(&compiled, seen, who, &fired, verdicts);
+    }
+
+    /// The rules by source, port, or account at a source.
+    fn count_narrow(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        (counting, undoing): (Places, Places),
+        fired: &mut AllFired,
+    ) -> Who {
+        let mut shard = self.shard(seen.source).lock();
+        shard.sweep(seen.now, SWEEP, compiled);
+        shard.record(seen);
+        let mut who = shard.who(seen);
+        who.known = who.registered || self.allowed(&compiled.policy, seen).is_some();
+        let mut struck = Struck::default();
+        for place in counting.without(compiled.wide) {
+            let ready = &compiled.rules[place];
+            let Some(key) = seen.key(ready) else { continue };
+            if let Some(evidence) = shard.count(compiled, ready, key, (seen, who), &mut struck) {
+                _ = fired.try_push(Fired { place, key, evidence });
+            }
+        }
+        for place in undoing.without(compiled.wide) {
+            let ready = &compiled.rules[place];
+            if let Some(key) = seen.key(ready) {
+                shard.undo(ready, key, seen);
+            }
+        }
+        who
+    }
+
+    /// The rules by account, net, system or country, each with the lock of its own shard.
+    fn count_wide(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        (counting, undoing): (Places, Places),
+        who: Who,
+        fired: &mut AllFired,
+    ) {
+        let mut struck = Struck::default();
+        for place in counting.and(compiled.wide) {
+            let ready = &compiled.rules[place];
+            if !who.is_met_by(ready.rule.applies, seen.seen.evidence) {
+                continue;
+            }
+            let Some(key) = seen.key(ready) else { continue };
+            let mut shard = self.wide_shard(key).lock();
+            if let Some(evidence) = shard.count(compiled, ready, key, (seen, who), &mut struck) {
+                _ = fired.try_push(Fired { place, key, evidence });
+            }
+        }
+        for place in undoing.and(compiled.wide) {
+            let ready = &compiled.rules[place];
+            if let Some(key) = seen.key(ready) {
+                self.wide_shard(key).lock().undo(ready, key, seen);
+            }
+        }
+    }
+
+    /// Carries out what the rules that fired ask for.
+    fn judge(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        who: Who,
+        fired: &AllFired,
+        verdicts: &mut Verdicts,
+    ) {
+        let before = verdicts.len();
+        for Fired { place, key, evidence } in fired {
+            let ready = &compiled.rules[*place];
+            match ready.rule.action {
+                Action::Alert => self.alert(compiled, seen, (ready, *key), *evidence, verdicts),
+                Action::Ban => {
+                    let order = order(ready, seen, who, *evidence);
+                    let reason = || self.reason(compiled, seen, (ready, *key), order.evidence);
+                    let spent = self.sentence(compiled, seen, &order, who, reason, verdicts);
+                    if spent && ready.rule.key.is_its_own_target() {
+                        self.shard_of(ready, seen, *key).lock().forget(ready, *key);
+                    }
+                }
+            }
+        }
+        let banned = verdicts[before..].iter().find_map(|verdict| match verdict {
+            Verdict::Ban(ban) if matches!(ban.target, Target::Host(_)) => Some(ban.reason.evidence),
+            _ => None,
+        });
+        if let Some(evidence) = banned {
+            self.banned(compiled, seen, evidence, who, verdicts);
+        }
+    }
+
+    /// A source was banned: what does that say about its neighbours?
+    fn banned(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        evidence: crate::observation::Evidence,
+        who: Who,
+        verdicts: &mut Verdicts,
+    ) {
+        let counting = compiled.counting(Signals::one(Signal::Banned));
+        if counting.is_empty() {
+            return;
+        }
+        let observation = crate::Observation { evidence, ..*seen.seen };
+        let seen = Seen { seen: &observation, ..*seen };
+        let mut fired = AllFired::new();
+        self.count_wide(compiled, &seen, (counting, Places::default()), who, &mut fired);
+        for Fired { place, key, evidence } in &fired {
+            let ready = &compiled.rules[*place];
+            match ready.rule.action {
+                Action::Alert => self.alert(compiled, &seen, (ready, *key), *evidence, verdicts),
+                Action::Ban => {
+                    let order = order(ready, &seen, who, *evidence);
+                    let reason = || self.reason(compiled, &seen, (ready, *key), order.evidence);
+                    if self.sentence(compiled, &seen, &order, who, reason, verdicts) {
+                        self.wide_shard(*key).lock().forget(ready, *key);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The shard that a rule's key lies in.
+    fn shard_of(
+        &self,
+        ready: &Ready,
+        seen: &Seen<'_>,
+        key: crate::tally::Key,
+    ) -> &parking_lot::Mutex<super::Shard> {
+        if ready.rule.key.is_wide() { self.wide_shard(key) } else { self.shard(seen.source) }
+    }
+
+    fn reason(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        (ready, key): (&Ready, crate::tally::Key),
+        evidence: crate::observation::Evidence,
+    ) -> Option<Reason> {
+        let shard = self.shard_of(ready, seen, key).lock();
+        let record = shard.record_of(ready, key, seen.now)?;
+        let (rule, switch) = (&ready.rule, compiled.switch(seen.seen.switch));
+        Some(Reason::counted(&rule.name, &rule.what, evidence, record, switch))
+    }
+
+    /// Tells what a rule that alerts has found, at most once in its window for a key.
+    fn alert(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        (ready, key): (&Ready, crate::tally::Key),
+        evidence: crate::observation::Evidence,
+        verdicts: &mut Verdicts,
+    ) {
+        if !self.shard_of(ready, seen, key).lock().tell(ready, key, seen.now) {
+            return;
+        }
+        let Some(reason) = self.reason(compiled, seen, (ready, key), evidence) else { return };
+        self.counts.decided(ready.slot, Outcome::Alert, evidence, seen.now);
+        let whose = match ready.rule.key {
+            KeyKind::Source | KeyKind::Port => seen.source.to_string(),
+            KeyKind::SourceAccount => format!("account \"{}\" at {}", seen.account_shown(), seen.source),
+            KeyKind::Account => format!("account \"{}\"", seen.account_shown()),
+            KeyKind::Net | KeyKind::WideNet => seen.net(ready.rule.key).to_string(),
+            KeyKind::System => format!("AS{}", seen.place.system.unwrap_or_default()),
+            KeyKind::Country => {
+                let country = seen.place.country.unwrap_or_default();
+                format!("country {}", crate::printable(&country))
+            }
+        };
+        _ = verdicts.try_push(Verdict::Alert(Alert {
+            kind: AlertKind::Rule(ready.rule.name.clone()),
+            source: seen.source,
+            text: format!("{whose}: {} (rule {})", reason.text, ready.rule.name),
+        }));
+    }
+}
+
+/// What a rule that bans asks for.
+fn order(ready: &Ready, seen: &Seen<'_>, who: Who, evidence: crate::observation::Evidence) -> Order {
+    let rule = &ready.rule;
+    let target = match rule.key {
+        KeyKind::Port => Target::port(seen.ip, seen.seen.port),
+        KeyKind::Net | KeyKind::WideNet => Target::net(seen.net(rule.key)),
+        _ => Target::Host(seen.source),
+    };
+    // Where the crowd is the reason, the one that is banned for it has to be in it by evidence of his own.
+    let evidence = if rule.key.is_its_own_target() { evidence } else { evidence.min(seen.seen.evidence) };
+    // Phones do not lose the switch for what a browser or a script beside them does at another door.
+    let shadow = rule.shadow || (who.known && rule.counts.has(Signal::LoginFailed));
+    Order { slot: ready.slot, target, ban: rule.limit.ban, scope: rule.scope, shadow, evidence }
+}

@@ -1,0 +1,40 @@
+//! Where a source is: its country and autonomous system, told by a function that the daemon gives. The guard knows no files.
+
+use super::Guard;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Where an address is, as far as it is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// The country, by its two capital letters (ISO 3166-1 alpha-2).
+    pub country: Option<[u8; 2]>,
+    /// The number of the autonomous system.
+    pub system: Option<u32>,
+}
+
+/// Tells where an address is. Called for strikes, on the thread that reads the switch: it must not wait or allocate.
+pub type Places = Arc<dyn Fn(IpAddr) -> Place + Send + Sync>;
+
+/// The function, if there is one.
+#[derive(Default)]
+pub(super) struct Atlas(Option<Places>);
+
+impl fmt::Debug for Atlas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Atlas" } else { "no Atlas" })
+    }
+}
+
+impl Guard {
+    /// Gives the function that tells where an address is; `None` when nothing is known of places.
+    pub fn set_places(&self, places: Option<Places>) {
+        self.atlas.store(Arc::new(Atlas(places)));
+    }
+
+    /// Where an address is.
+    pub(super) fn place(&self, ip: IpAddr) -> Place {
+        self.atlas.load().0.as_ref().map_or_else(Place::default, |places| places(ip))
+    }
+}

@@ -1,0 +1,116 @@
+//! The last questions before a ban: who must be spared, what the evidence allows, and what is there already.
+//!
+//! Start with [`Guard::sentence`].
+
+use super::Guard;
+use super::Verdicts;
+use super::compiled::Compiled;
+use super::seen::{Seen, Who};
+use crate::ban::{Ban, Origin, Reason, Scope};
+use crate::counts::Outcome;
+use crate::ledger::{Entered, Standing};
+use crate::observation::Evidence;
+use crate::source::Target;
+use crate::timeline::{Did, Record};
+use crate::verdict::{Alert, AlertKind, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A ban to be made, before the evidence has had its say.
+pub(super) struct Order {
+    /// Slot of the rule.
+    pub(super) slot: u8,
+    pub(super) target: Target,
+    pub(super) ban: Duration,
+    pub(super) scope: Scope,
+    /// Whether it only says what it would have done.
+    pub(super) shadow: bool,
+    pub(super) evidence: Evidence,
+}
+
+impl Guard {
+    /// Makes a ban, unless somebody must be spared. True when the strikes are spent.
+    pub(super) fn sentence(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        order: &Order,
+        who: Who,
+        reason: impl FnOnce() -> Option<Reason>,
+        verdicts: &mut Verdicts,
+    ) -> bool {
+        let policy = &compiled.policy;
+        let forgeable = order.evidence == Evidence::Forgeable;
+        let decided = |outcome| self.counts.decided(order.slot, outcome, order.evidence, seen.now);
+        let is_net = matches!(order.target, Target::Net(_));
+        if self.is_untouchable(compiled, seen)
+            || (forgeable && (who.known || is_net))
+            || (is_net && self.has_residents(compiled, order.target, seen.now))
+        {
+            decided(Outcome::Spared);
+            // Neighbours are looked through for it: not again until as many have struck.
+            return is_net;
+        }
+        let Some(reason) = reason() else { return false };
+        let length = if forgeable { order.ban.min(policy.forgeable_max) } else { order.ban };
+        let scope = if forgeable { Scope::Sip } else { order.scope };
+        let until = Some(seen.now + length);
+        let note = String::new();
+        let ban =
+            Ban { target: order.target, scope, since: seen.now, until, origin: Origin::Guard, reason, note };
+        if !policy.enforce || order.shadow {
+            decided(Outcome::WouldBan);
+            _ = verdicts.try_push(Verdict::WouldBan(Arc::new(ban)));
+            return true;
+        }
+        let Some(entered) = self.ledger.ban_unless_allowed(ban, policy.allow, seen.now) else { return false };
+        match entered {
+            Entered::Made(ban) => {
+                decided(Outcome::Ban);
+                _ = verdicts.try_push(Verdict::Ban(ban));
+                true
+            }
+            Entered::Stands(_) => true,
+            Entered::Full => {
+                decided(Outcome::LedgerFull);
+                if !self.full_told.is_due(seen.now) {
+                    return false;
+                }
+                _ = verdicts.try_push(Verdict::Alert(Alert {
+                    kind: AlertKind::LedgerFull,
+                    source: seen.source,
+                    text: format!(
+                        "{} should be banned, but the ledger is full; raise firewall.max_elements",
+                        order.target
+                    ),
+                }));
+                false
+            }
+        }
+    }
+
+    pub(super) fn heard_while_banned(&self, seen: &Seen<'_>, standing: &Standing, verdicts: &mut Verdicts) {
+        self.counts.heard_while_banned.up();
+        if standing.is_to_record(seen.now) {
+            let heard = Record::new(seen.seen, seen.ip, Did::HeardWhileBanned, seen.now);
+            self.shard(seen.source).lock().timeline.push(heard);
+        }
+        let since = seen.now.since(standing.ban.since);
+        // A clock that was set back makes the ban seem to lie ahead: the kernel's time has gone on.
+        let overdue = since > STILL_HEARD || seen.now < standing.ban.since;
+        if overdue && self.policy.load().policy.enforce && standing.is_due(seen.now) {
+            _ = verdicts.try_push(Verdict::Alert(Alert {
+                kind: AlertKind::NotEnforced(standing.ban.clone()),
+                source: seen.source,
+                text: format!(
+                    "{} is still heard {} after it was banned: the kernel does not drop its packets; see `switchward status`",
+                    seen.source,
+                    crate::ban::span(since)
+                ),
+            }));
+        }
+    }
+}
+
+/// How long after a ban its source may still be heard: events on their way, and calls given up 10 s after the INVITE.
+const STILL_HEARD: Duration = Duration::from_secs(15);

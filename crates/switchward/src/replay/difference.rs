@@ -266,7 +266,7 @@ fn standing(known: &Explanation, verdict: &Line) -> String {
         phones => parts.push(format!("{phones} phones are registered there")),
     }
     let mut counted: Vec<_> = known.counted.iter().collect();
-    counted.sort_by_key(|record| record.rule != verdict.rule);
+    counted.sort_by_key(|record| *record.rule != *verdict.rule);
     for record in counted.into_iter().take(COUNTS_SHOWN) {
         let within = span(record.window);
         parts.push(format!(

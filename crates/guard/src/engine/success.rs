@@ -73,15 +73,13 @@ impl Guard {
     }
 
     fn tell_compromise(&self, seen: &Seen<'_>, after: After, verdicts: &mut Verdicts) {
-        let who = seen.account_shown();
+        let login = || self.hasher.hash_one((seen.source, seen.seen.user, seen.seen.domain));
         let text = match &after {
             After::Banned(standing) if !standing.report_compromise_once() => return,
             After::Banned(standing) => {
                 format!("{}: its password was probably found; change it", standing.ban.reason.text)
             }
-            _ if !self.compromises.lock().is_due(self.hasher.hash_one((seen.source, &who)), seen.now) => {
-                return;
-            }
+            _ if !self.compromises.lock().is_due(login(), seen.now) => return,
             After::Failures(count) => {
                 format!("{count} failed authentications: its password was probably found; change it")
             }
@@ -93,7 +91,7 @@ impl Guard {
         _ = verdicts.try_push(Verdict::Alert(Alert {
             kind: AlertKind::Compromise,
             source: seen.source,
-            text: format!("{} logged in as {who} after {text}", seen.source),
+            text: format!("{} logged in as {} after {text}", seen.source, seen.account_shown()),
         }));
     }
 }

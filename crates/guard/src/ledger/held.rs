@@ -176,7 +176,11 @@ impl Inner {
             if self.ban_nets.is_empty() {
                 return None;
             }
-            self.ban_nets.cover(&IpNet::from(fold(ip))).find_map(|(net, ())| found(Target::Net(net)))
+            // The narrowest net nearly always stands; looking at the others allocates.
+            let host = IpNet::from(fold(ip));
+            let (narrowest, ()) = self.ban_nets.get_lpm(&host)?;
+            found(Target::Net(narrowest))
+                .or_else(|| self.ban_nets.cover(&host).find_map(|(net, ())| found(Target::Net(net))))
         };
         found(Target::host(ip)).or_else(by_port).or_else(by_net)
     }
@@ -191,7 +195,12 @@ impl Inner {
         if host == Some(AllowedBy::Operator) || self.allow_nets.is_empty() {
             return host;
         }
-        let nets = self.allow_nets.cover(&IpNet::from(fold(ip)));
+        let address = IpNet::from(fold(ip));
+        let Some((narrowest, ())) = self.allow_nets.get_lpm(&address) else { return host };
+        if by(Target::Net(narrowest)) == Some(AllowedBy::Operator) {
+            return Some(AllowedBy::Operator);
+        }
+        let nets = self.allow_nets.cover(&address);
         nets.filter_map(|(net, ())| by(Target::Net(net))).chain(host).max()
     }
 

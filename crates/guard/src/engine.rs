@@ -11,11 +11,12 @@ use crate::observation::{Observation, What};
 use crate::policy::Policy;
 use crate::signal::Signals;
 use crate::source::{Source, Target};
+use crate::suspicion::Suspicion;
 use crate::tally::Key;
 use crate::time::Time;
 use crate::verdict::Verdict;
 use ahash::RandomState;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use arrayvec::ArrayVec;
 use ipnet::IpNet;
 use parking_lot::Mutex;
@@ -75,6 +76,7 @@ pub struct Guard {
     ledger: Ledger,
     counts: Counts,
     atlas: ArcSwap<Atlas>,
+    suspicion: ArcSwapOption<Suspicion>,
     /// When a full ledger was last told.
     full_told: Paced,
     /// Log-ins that were told as suspicious.
@@ -100,6 +102,7 @@ impl Guard {
             ledger: Ledger::new(limits.bans, hasher.clone(), journal),
             counts: Counts::default(),
             atlas: ArcSwap::default(),
+            suspicion: ArcSwapOption::new(Suspicion::built_in().ok().map(Arc::new)),
             full_told: Paced::default(),
             compromises: Mutex::default(),
             hasher,
@@ -125,6 +128,32 @@ impl Guard {
     pub fn set_policy(&self, policy: Policy) {
         let mut slots = self.slots.lock();
         self.policy.store(Arc::new(Compiled::new(policy, &mut slots)));
+    }
+
+    /// Replaces what gives a source away by itself: scanners' user agents, honeypots. Those that need no file are there from the start.
+    pub fn set_suspicion(&self, suspicion: Arc<Suspicion>) {
+        self.suspicion.store(Some(suspicion));
+    }
+
+    /// What gives a source away by itself, with its hits.
+    pub fn suspicion(&self) -> Option<Arc<Suspicion>> {
+        self.suspicion.load_full()
+    }
+
+    /// What an observation gives away beside what it is. Right credentials give nothing away.
+    fn suspected(&self, seen: &Observation<'_>) -> Signals {
+        let may_be_attack = matches!(
+            seen.what,
+            What::AuthFailed(_)
+                | What::Challenged
+                | What::CallAbandoned
+                | What::CallStarted { authenticated: false, .. }
+                | What::UnknownAccount
+        );
+        if !may_be_attack {
+            return Signals::NONE;
+        }
+        self.suspicion.load().as_ref().map_or(Signals::NONE, |suspicion| suspicion.seen(seen))
     }
 
     /// Names of all rules that there ever were, by the slots that [`Counts::decisions`] counts them under.
@@ -153,7 +182,7 @@ impl Guard {
         };
         let place = Place::default();
         let mut seen = Seen { seen, ip, source: Source::of(ip), now, hasher: &self.hasher, place };
-        let signals = Signals::of(&seen.seen.what);
+        let signals = Signals::of(&seen.seen.what) | self.suspected(seen.seen);
         self.strike(&mut seen, signals, &mut verdicts);
         match seen.seen.what {
             What::AuthFailed(_) => _ = self.untrusted(&seen, &mut verdicts),

@@ -4,9 +4,9 @@ use super::compiled::Compiled;
 use super::seen::Seen;
 use super::{Guard, Verdicts};
 use crate::ledger::Standing;
-use crate::observation::Observation;
+use crate::observation::{Evidence, Observation};
 use crate::policy::{ACCOUNT_ATTACKED, FAILED};
-use crate::signal::Signal;
+use crate::signal::{Signal, Signals};
 use crate::source::Source;
 use crate::time::Time;
 use crate::verdict::{Alert, AlertKind, Verdict};
@@ -50,7 +50,8 @@ impl Guard {
         let (ip, port, now) = (seen.ip, seen.seen.port, seen.now);
         if let Some(standing) = self.ledger.standing(ip, port, now) {
             let counts = compiled.named(&standing.ban.reason.rule).map(|ready| ready.rule.counts);
-            let is_for_guessing = counts.is_some_and(|counts| counts.has(Signal::AuthFailed));
+            let is_for_guessing = standing.ban.reason.evidence >= Evidence::Likely
+                && counts.is_some_and(|counts| counts.meets(GUESSING));
             return is_for_guessing.then_some(After::Banned(standing));
         }
         let failed = compiled.named(FAILED)?;
@@ -124,6 +125,14 @@ impl Told {
     }
 }
 
+/// What those who guess passwords are banned for.
+const GUESSING: Signals = Signals::these(&[
+    Signal::AuthFailed,
+    Signal::UnknownAccount,
+    Signal::ScannerAgent,
+    Signal::Honeypot,
+    Signal::Injection,
+]);
 /// Failures after which a stranger's success is no mistyped password any more.
 const MANY: u32 = 5;
 /// How long the same log-in is not told again, and how many are remembered.

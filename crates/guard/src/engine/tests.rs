@@ -43,7 +43,7 @@ fn from<'a>(ip: &str, what: What<'a>) -> Observation<'a> {
         evidence,
         user: b"1000",
         domain: b"pbx.example",
-        agent: b"friendly-scanner",
+        agent: b"Yealink SIP-T46U 108.86",
         ..Observation::of(0, what)
     }
 }
@@ -83,7 +83,7 @@ fn five_failures_within_ten_minutes_are_a_ban_of_an_hour() {
     assert_eq!(ban.reason.last.since(ban.reason.first), Duration::from_secs(400));
     assert_eq!(
         ban.reason.text,
-        "5 failed authentications within 6 min 40 s; accounts \"1000\"; domains \"pbx.example\"; user agents \"friendly-scanner\""
+        "5 failed authentications within 6 min 40 s; accounts \"1000\"; domains \"pbx.example\"; user agents \"Yealink SIP-T46U 108.86\""
     );
 }
 
@@ -689,4 +689,23 @@ fn a_rule_of_the_operators_own_counts_what_he_says_and_its_name_keeps_its_counte
     guard.set_policy(Policy { changes: vec![own], ..Policy::default() });
     assert_eq!(guard.counts().fired(slot), 1);
     assert_eq!(&*guard.rule_names()[slot], "two-at-once");
+}
+
+#[test]
+fn a_scanners_name_costs_two_minutes_when_anybody_can_write_it_and_an_hour_when_he_answered() {
+    let guard = guard(|_| ());
+    let scanner = |ip, what| Observation { agent: b"friendly-scanner", ..from(ip, what) };
+    let ban = bans(&guard.observe(&scanner("198.51.100.1", What::Challenged), at(0.0))).pop().unwrap();
+    assert_eq!((ban.reason.rule.as_str(), ban.scope), ("scanner", Scope::Sip));
+    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(120));
+    let ban = bans(&guard.observe(&scanner("198.51.100.2", FAILED), at(0.0))).pop().unwrap();
+    assert_eq!((ban.scope, ban.until.unwrap().since(ban.since)), (Scope::All, Duration::from_secs(3600)));
+    // Nobody bans a phone by writing such a name in its address.
+    guard.observe(&from("192.0.2.1", REGISTERED), at(0.0));
+    for n in 0..100 {
+        assert!(bans(&guard.observe(&scanner("192.0.2.1", What::Challenged), at(f64::from(n)))).is_empty());
+    }
+    // No user agent is no scanner.
+    let silent = Observation { agent: b"", ..from("198.51.100.3", FAILED) };
+    assert!(guard.observe(&silent, at(0.0)).is_empty());
 }

@@ -263,11 +263,23 @@ impl Extractor {
         };
         let evidence = grade(kind, what, transport, fields);
         let refused = ip.filter(|_| kind == Kind::Failure).and_then(|ip| self.recent.account(ip, port));
+        let profile = fields.profile;
         let Scratch { user, domain, agent, .. } = &mut self.scratch;
         let (user, domain) = fields::account(kind, fields, refused, user, domain);
         let domain = if domain.is_empty() && ip.is_some() { &self.default_domain } else { domain };
         let agent = cut(fields.agent.filter(|value| value.raw() != b"unknown"), agent);
-        Some(Observation { switch: self.switch, what, ip, port, transport, evidence, user, domain, agent })
+        Some(Observation {
+            switch: self.switch,
+            what,
+            ip,
+            port,
+            transport,
+            evidence,
+            user,
+            domain,
+            agent,
+            profile,
+        })
     }
 
     /// `sofia::register_attempt` by its auth-result.

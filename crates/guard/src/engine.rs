@@ -9,7 +9,7 @@ use crate::counts::Counts;
 use crate::ledger::{AllowedBy, Journal, Ledger, Paced};
 use crate::observation::{Observation, What};
 use crate::policy::Policy;
-use crate::signal::Signals;
+use crate::signal::{Signal, Signals};
 use crate::source::{Source, Target};
 use crate::suspicion::Suspicion;
 use crate::tally::Key;
@@ -182,7 +182,10 @@ impl Guard {
         };
         let place = Place::default();
         let mut seen = Seen { seen, ip, source: Source::of(ip), now, hasher: &self.hasher, place };
-        let signals = Signals::of(&seen.seen.what) | self.suspected(seen.seen);
+        let mut signals = Signals::of(&seen.seen.what) | self.suspected(seen.seen);
+        if self.is_denied(&seen, signals) {
+            signals |= Signals::one(Signal::DeniedCountry);
+        }
         self.strike(&mut seen, signals, &mut verdicts);
         match seen.seen.what {
             What::AuthFailed(_) => _ = self.untrusted(&seen, &mut verdicts),

@@ -7,6 +7,7 @@
 pub mod ban;
 mod bounded;
 pub mod budget;
+pub mod countries;
 pub mod counts;
 mod crowd;
 pub mod engine;

@@ -217,6 +217,8 @@ pub struct Observation<'a> {
     pub domain: &'a [u8],
     /// The user agent; empty when unknown.
     pub agent: &'a [u8],
+    /// The switch's own name for where the request came in (of FreeSWITCH, the sofia profile); empty when unknown.
+    pub profile: &'a [u8],
 }
 
 impl<'a> Observation<'a> {
@@ -232,6 +234,7 @@ impl<'a> Observation<'a> {
             user: b"",
             domain: b"",
             agent: b"",
+            profile: b"",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Policy`] is plain values, made from the configuration and replaced as a whole. [`Policy::rules`] spells it out as
 //! [`Rule`]s, which is all that the engine reads; [`builtin`] has those that are there without any configuration.
 
+use crate::countries::CountryRule;
 use crate::pattern::DomainPattern;
 use crate::rule::{Limit, MOST_DISTINCT, MOST_RULES, MOST_STRIKES, Rule, RuleChange, RuleOrigin};
 use crate::window;
@@ -52,6 +53,8 @@ pub struct Policy {
     pub allow_ttl: Duration,
     /// Names of the switches, in the order of their numbers.
     pub switches: Vec<String>,
+    /// From which countries who may come.
+    pub countries: Vec<CountryRule>,
     /// The operator's changes of the built-in rules, and rules of his own.
     pub changes: Vec<RuleChange>,
 }
@@ -82,6 +85,7 @@ impl Default for Policy {
             allow_on_success: true,
             allow_ttl: minutes(24 * 60),
             switches: vec!["freeswitch".into()],
+            countries: Vec::new(),
             changes: Vec::new(),
         }
     }

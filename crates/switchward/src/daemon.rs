@@ -247,6 +247,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         let until = async move { _ = stopped.wait_for(|stopped| *stopped).await };
         tokio::spawn(crate::http::profiling::serve(listener, until));
     }
+    app.guard.set_places(Some(app.geo.places()));
     tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
     let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
     let trailing = tokio::spawn(trail::follow(app.clone(), stopped.clone()));

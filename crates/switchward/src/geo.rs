@@ -2,8 +2,8 @@
 //!
 //! The files are in MaxMind DB format (`geo.country_file`, `geo.as_file`) and read into memory whole; [`book`] reads one. Start
 //! with [`Geo::atlas`]: what is known at this moment, for as many lookups as a request needs. [`watch`] looks for changed files
-//! on a thread of its own. A file that cannot be read leaves the one before in use. Nothing here judges: the guard knows
-//! no countries.
+//! on a thread of its own. A file that cannot be read leaves the one before in use. Nothing here judges:
+//! [`Geo::places`] tells the guard's rules where an address is.
 
 use crate::app::App;
 use crate::clock;
@@ -16,10 +16,12 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{Notify, watch as signal};
 
 mod book;
+mod places;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -29,6 +31,8 @@ pub use book::Book;
 #[derive(Default)]
 pub struct Geo {
     atlas: ArcSwap<Atlas>,
+    /// How often the files were read.
+    reading: AtomicU64,
     /// One look at the files at a time.
     looking: Mutex<()>,
     bell: Notify,
@@ -92,6 +96,7 @@ impl Geo {
         let countries = looked_at(COUNTRY_FILE, wanted.country_file.as_deref(), before.countries.as_ref());
         let systems = looked_at(AS_FILE, wanted.as_file.as_deref(), before.systems.as_ref());
         self.atlas.store(Arc::new(Atlas { countries, systems }));
+        self.reading.fetch_add(1, Relaxed);
     }
 }
 

@@ -58,6 +58,7 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
         allow_on_success: security.auto_whitelist_on_success,
         allow_ttl: security.whitelist_ttl,
         switches: config.switches.iter().map(|switch| switch.name.clone()).collect(),
+        countries: config.geo.countries.iter().filter_map(|text| text.parse().ok()).collect(),
         changes: Vec::new(),
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Fields<'a> {
     pub(super) cause: &'a [u8],
     pub(super) billed: Option<Value<'a>>,
     pub(super) core: &'a [u8],
+    /// The sofia profile, still encoded.
+    pub(super) profile: &'a [u8],
     pub(super) outbound: bool,
     pub(super) forged: bool,
 }
@@ -78,7 +80,11 @@ impl<'a> Fields<'a> {
                     _ => {}
                 },
                 11 if matches!(name, b"auth-result") => first_raw(&mut fields.auth_result, value),
-                12 if matches!(name, b"network-port" | b"network_port") => first(&mut fields.port, value),
+                12 => match name {
+                    b"network-port" | b"network_port" => first(&mut fields.port, value),
+                    b"profile-name" => first_raw(&mut fields.profile, value),
+                    _ => {}
+                },
                 17 if matches!(name, b"registration-type") => {
                     _ = fields.registration_type.get_or_insert(value.raw());
                 }
@@ -106,6 +112,7 @@ impl<'a> Fields<'a> {
                     Some(b"sip_auth_username") => first(&mut fields.username, value),
                     Some(b"sip_from_user") => first(&mut fields.from_user, value),
                     Some(b"sip_from_host") => first(&mut fields.from_host, value),
+                    Some(b"sofia_profile_name") => first_raw(&mut fields.profile, value),
                     Some(b"sip_user_agent") => first(&mut fields.agent, value),
                     Some(b"billsec") => first(&mut fields.billed, value),
                     _ => {}

@@ -1,6 +1,9 @@
 //! Where a source is: its country and autonomous system, told by a function that the daemon gives. The guard knows no files.
 
 use super::Guard;
+use super::seen::Seen;
+use crate::countries;
+use crate::signal::{Signal, Signals};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,8 +36,28 @@ impl Guard {
         self.atlas.store(Arc::new(Atlas(places)));
     }
 
+    /// Whether a request comes from a country that is not allowed.
+    pub(super) fn is_denied(&self, seen: &Seen<'_>, signals: Signals) -> bool {
+        let compiled = self.policy.load();
+        let rules = &compiled.policy.countries;
+        if rules.is_empty() || !signals.meets(REQUESTS) {
+            return false;
+        }
+        let whose = (seen.seen.profile, seen.seen.user, seen.seen.domain);
+        self.place(seen.ip).country.is_some_and(|country| countries::denied(rules, whose, country))
+    }
+
     /// Where an address is.
     pub(super) fn place(&self, ip: IpAddr) -> Place {
         self.atlas.load().0.as_ref().map_or_else(Place::default, |places| places(ip))
     }
 }
+
+/// What a source asks for, once for each request: right credentials come with a call or a log-in.
+const REQUESTS: Signals = Signals::these(&[
+    Signal::AuthFailed,
+    Signal::Succeeded,
+    Signal::Challenged,
+    Signal::Call,
+    Signal::CallAbandoned,
+]);

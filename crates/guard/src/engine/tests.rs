@@ -709,3 +709,40 @@ fn a_scanners_name_costs_two_minutes_when_anybody_can_write_it_and_an_hour_when_
     let silent = Observation { agent: b"", ..from("198.51.100.3", FAILED) };
     assert!(guard.observe(&silent, at(0.0)).is_empty());
 }
+
+#[test]
+fn an_account_from_a_country_that_it_may_not_come_from_is_banned_even_with_its_password() {
+    let guard = guard(|policy| policy.countries = vec!["account *@pbx.example: DE".parse().unwrap()]);
+    let german = |ip| matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 192);
+    guard.set_places(Some(Arc::new(move |ip| Place {
+        country: Some(if german(ip) { *b"DE" } else { *b"US" }),
+        system: None,
+    })));
+    assert!(bans(&guard.observe(&from("192.0.2.1", What::AuthSucceeded), at(0.0))).is_empty());
+    let ban = bans(&guard.observe(&from("198.51.100.1", What::AuthSucceeded), at(0.0))).pop().unwrap();
+    assert_eq!((ban.reason.rule.as_str(), ban.reason.evidence), ("denied-country", Evidence::Proven));
+    let other = Observation { domain: b"other.example", ..from("198.51.100.2", What::AuthSucceeded) };
+    assert!(bans(&guard.observe(&other, at(0.0))).is_empty());
+    guard.set_places(None);
+    assert!(bans(&guard.observe(&from("198.51.100.3", What::AuthSucceeded), at(0.0))).is_empty());
+}
+
+#[test]
+fn a_system_with_many_failing_sources_is_told_and_not_banned() {
+    let guard = guard(|policy| without(policy, &CROWDS));
+    guard.set_places(Some(Arc::new(|_| Place { country: None, system: Some(64_496) })));
+    let mut told = Vec::new();
+    for n in 0..60u8 {
+        let user = format!("u{n}");
+        let seen = Observation { user: user.as_bytes(), ..from("198.51.100.1", FAILED) };
+        let seen = Observation { ip: Some(IpAddr::from([198, 18, n, 1])), ..seen };
+        let verdicts = guard.observe(&seen, at(f64::from(n)));
+        assert!(bans(&verdicts).is_empty());
+        told.extend(verdicts.iter().filter_map(|verdict| match verdict {
+            Verdict::Alert(alert) => Some(alert.text.clone()),
+            _ => None,
+        }));
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("AS64496: 30 sources with failed authentications"), "{told:?}");
+}

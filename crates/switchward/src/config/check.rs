@@ -22,6 +22,7 @@ impl Walk {
         self.check_switches(entries);
         self.check_networks();
         self.check_names();
+        self.check_countries();
         self.check_chandaemon();
         self.check_listeners();
         super::notify::check(&mut self.config.notify, &mut self.findings);
@@ -161,6 +162,18 @@ impl Walk {
                     "name them",
                 );
             }
+        }
+    }
+
+    /// A rule about countries without a file of countries can never fire.
+    fn check_countries(&mut self) {
+        if !self.config.geo.countries.is_empty() && self.config.geo.country_file.is_none() {
+            self.findings.error(
+                self.findings.at("geo.countries"),
+                "rules about countries without a file that knows them",
+                "geo.country_file, too",
+                "set geo.country_file, or remove the rules",
+            );
         }
     }
 

@@ -288,6 +288,8 @@ pub struct Geo {
     pub country_file: Option<PathBuf>,
     /// Autonomous systems; without it the file of countries is asked.
     pub as_file: Option<PathBuf>,
+    /// From which countries who may come; see [`guard::countries::CountryRule`].
+    pub countries: Vec<String>,
 }
 
 /// Who may come in over HTTP, and with which rights.

@@ -66,6 +66,8 @@ pub(super) enum Shape {
     Variable,
     /// An `ldap` or `ldaps` address; may be empty.
     LdapUrl,
+    /// Who may come from which countries.
+    Countries,
 }
 
 impl Shape {
@@ -120,6 +122,9 @@ impl Shape {
                 "a name of 1 to 100 letters, digits, \"_\", \"-\" or \".\", with \"*\" at its ends alone"
             }
             Self::LdapUrl => "an ldaps:// or ldap:// address, or an empty text",
+            Self::Countries => {
+                "WHO: COUNTRIES, such as \"all: !KP\", \"profile external: DE AT\" or \"account *@pbx.example: DE\""
+            }
         }
     }
 
@@ -172,6 +177,7 @@ impl Shape {
                 text.is_empty()
                     || (tight && rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':'])))
             }
+            Self::Countries => text.parse::<guard::countries::CountryRule>().is_ok(),
             Self::TableName => {
                 (1..=64).contains(&text.len())
                     && text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -101,6 +101,12 @@ impl Book {
         (number, name.filter(|_| number.is_some()))
     }
 
+    /// Number alone of the autonomous system of an address.
+    pub(super) fn system_number(&self, ip: IpAddr) -> Option<u32> {
+        let record = self.record(ip)?;
+        NUMBERS.iter().find_map(|path| number(&record, path))
+    }
+
     fn record(&self, ip: IpAddr) -> Option<Record<'_>> {
         // Fails for IPv6 in a file of IPv4.
         self.reader.lookup(ip.to_canonical()).ok().filter(LookupResult::has_data)

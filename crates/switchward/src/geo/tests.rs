@@ -7,7 +7,11 @@ fn file(name: &str) -> PathBuf {
 
 fn geo(country: Option<&str>, systems: Option<&str>) -> Geo {
     let geo = Geo::default();
-    geo.look(&config::Geo { country_file: country.map(file), as_file: systems.map(file) });
+    geo.look(&config::Geo {
+        country_file: country.map(file),
+        as_file: systems.map(file),
+        ..Default::default()
+    });
     geo
 }
 
@@ -75,7 +79,7 @@ fn an_old_file_is_used_and_told_of() {
 fn a_file_that_is_no_such_file_is_named_with_the_mend_and_the_old_one_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("country.mmdb");
-    let wanted = config::Geo { country_file: Some(path.clone()), as_file: None };
+    let wanted = config::Geo { country_file: Some(path.clone()), ..Default::default() };
     let geo = Geo::default();
     geo.look(&wanted);
     assert!(geo.atlas().warnings(clock::now())[0].contains("cannot be read"), "{:?}", geo.atlas());
@@ -112,7 +116,7 @@ fn a_file_that_is_no_such_file_is_named_with_the_mend_and_the_old_one_stays() {
 fn a_file_that_did_not_change_is_not_read_again() {
     let geo = geo(Some("country.mmdb"), None);
     let before = geo.atlas().shelves().next().unwrap().book.clone().unwrap();
-    geo.look(&config::Geo { country_file: Some(file("country.mmdb")), as_file: None });
+    geo.look(&config::Geo { country_file: Some(file("country.mmdb")), ..Default::default() });
     assert!(Arc::ptr_eq(&before, geo.atlas().shelves().next().unwrap().book.as_ref().unwrap()));
 }
 

@@ -256,6 +256,7 @@ fn the_table_has_no_key_and_no_variable_that_these_rows_miss() {
         "server.tls_cert",
         "server.tls_key",
         "server.tls_client_ca",
+        "geo.countries",
     ];
     for key in crate::config::keys::keys().filter(|key| !apart.contains(&key.path)) {
         // tests/notify.rs and tests/broker.rs have these.
@@ -279,6 +280,15 @@ fn passwords_and_chandaemon_come_from_file_and_variable() {
     let on =
         [("SECURITY_CHANDAEMON_ENABLED", "yes"), ("SECURITY_CHANDAEMON_REPORT_URL", "https://b.example/")];
     assert!(config(variables(&on)).security.chandaemon.enabled);
+}
+
+#[test]
+fn rules_about_countries_need_a_file_of_countries() {
+    let rules = "geo.countries = ['all: !KP', 'account *@pbx.example: DE']";
+    let both = config(toml(&format!("{rules}\ngeo.country_file = '/c'")));
+    assert_eq!(both.geo.countries, ["all: !KP", "account *@pbx.example: DE"]);
+    assert!(toml(rules).unwrap_err().to_string().contains("geo.country_file"));
+    assert!(toml("geo.countries = ['KP']\ngeo.country_file = '/c'").is_err());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::seen::Seen;
 use crate::ban::{Allowed, Ban};
 use crate::observation::{Observation, What};
 use crate::policy::{CALL_RATE, FAILED, REGISTRATION_RATE, WRONG_CALL_STATE};
-use crate::rule::Limit;
+use crate::rule::{KeyKind, Limit};
 use crate::signal::Signal;
 use crate::source::Source;
 use crate::tally::Record;
@@ -22,6 +22,8 @@ pub struct RuleRecord {
     pub rule: Arc<str>,
     /// What it counts, in the plural.
     pub what: Arc<str>,
+    /// Whose strikes are counted together.
+    pub key: KeyKind,
     /// How many make it fire.
     pub threshold: u32,
     /// Its window.
@@ -112,7 +114,14 @@ impl Guard {
             let shard = if ready.rule.key.is_wide() { self.wide_shard(key) } else { self.shard(source) };
             let record = shard.lock().record_of(ready, key, now)?;
             let (rule, Limit { threshold, window, .. }) = (&ready.rule, ready.rule.limit);
-            Some(RuleRecord { rule: rule.name.clone(), what: rule.what.clone(), threshold, window, record })
+            Some(RuleRecord {
+                rule: rule.name.clone(),
+                what: rule.what.clone(),
+                key: rule.key,
+                threshold,
+                window,
+                record,
+            })
         });
         Explanation {
             source,

@@ -289,7 +289,7 @@ fn standing(known: &Explanation) -> Standing {
         Standing::Allowed
     } else if known.phones > 0 {
         Standing::Registered
-    } else if !known.counted.is_empty() {
+    } else if known.counted.iter().any(|counted| !counted.key.is_wide()) {
         Standing::Watched
     } else {
         Standing::Unknown
@@ -336,7 +336,7 @@ impl AllowAccount {
 
 impl RuleAccount {
     fn of(counted: &RuleRecord) -> RuleAccount {
-        let RuleRecord { rule, what, threshold, window, record } = counted;
+        let RuleRecord { rule, what, threshold, window, record, .. } = counted;
         RuleAccount {
             rule: rule.to_string(),
             what: what.to_string(),

@@ -135,7 +135,7 @@ async fn status_tells_which_table_was_too_small() {
     daemon.refuse("203.0.113.2", "1000", 5);
     // Each of the engine's shards keeps 64 windows at least.
     for n in 0..2500 {
-        daemon.refuse(&format!("198.18.{}.{}", n / 250, n % 250), "1000", 1);
+        daemon.refuse(&format!("198.{}.{}.{}", 18 + n % 512 / 256, n % 256, n / 512), &format!("u{n}"), 1);
     }
     let page = said(&daemon, &format!("status --url {}", daemon.url())).await;
     for words in [

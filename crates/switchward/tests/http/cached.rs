@@ -85,7 +85,7 @@ async fn a_ban_of_the_guard_is_seen_at_once() {
     let daemon = caching().await;
     for number in 1..20 {
         assert_eq!(daemon.get("/security/blacklist").await.ok().as_object().unwrap().len(), number - 1);
-        daemon.refuse(&format!("203.0.113.{number}"), "1000", 5);
+        daemon.refuse(&format!("198.18.{number}.1"), &format!("u{number}"), 5);
         assert_eq!(daemon.get("/security/blacklist").await.ok().as_object().unwrap().len(), number);
         assert_eq!(daemon.get("/security/stats").await.ok()["activeBlacklistEntries"], number);
     }

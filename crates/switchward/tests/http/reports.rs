@@ -168,7 +168,7 @@ async fn a_repository_that_fails_is_counted_asked_once_for_each_ban_and_holds_no
     until_reported(&daemon, 0, 2).await;
     repository.always((204, None, ""));
     for number in 10..60 {
-        daemon.refuse(&format!("203.0.113.{number}"), "1000", 5);
+        daemon.refuse(&format!("198.18.{number}.1"), &format!("u{number}"), 5);
     }
     assert!(daemon.app.settle().await.is_empty());
     within(reporting.stop(Duration::from_secs(30))).await;

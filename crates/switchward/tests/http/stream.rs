@@ -123,7 +123,7 @@ async fn what_happens_is_told_as_it_happens() {
     daemon.post("/security/whitelist", &json!({"ip": "2001:db8::1"})).await.ok();
     let allow = reader.next().await.unwrap();
     assert_eq!((allow.name.as_str(), &allow.data["target"]), ("allow", &json!("2001:db8::/64")));
-    daemon.refuse("203.0.113.9", "1000\r\ndata: forged", 5);
+    daemon.refuse("203.0.113.9", "1000\u{2028}data: forged", 5);
     let ban = reader.next().await.unwrap();
     assert_eq!((ban.name.as_str(), &ban.data["evidence"]), ("ban", &json!("likely")));
     assert_eq!((&ban.data["madeBy"], &ban.data["count"]), (&json!("guard"), &json!(5)));

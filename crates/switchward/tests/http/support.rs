@@ -112,7 +112,7 @@ impl Daemon {
                 evidence: Evidence::Likely,
                 user: user.as_bytes(),
                 domain: b"pbx.example",
-                agent: b"friendly-scanner",
+                agent: b"Yealink SIP-T46U",
                 ..Observation::of(0, What::AuthFailed(Method::Register))
             };
             self.app.guard.observe(&seen, clock::now());

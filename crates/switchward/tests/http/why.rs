@@ -31,9 +31,9 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
     assert_eq!((&ban["rule"], &ban["evidence"]), (&json!("failed-registrations"), &json!("likely")));
     assert_eq!((&ban["count"], &ban["by"]), (&json!(5), &json!("guard")));
     assert_eq!(ban["userIds"], json!(["1000"]));
-    assert_eq!((&ban["userAgents"], &ban["switch"]), (&json!(["friendly-scanner"]), &json!("freeswitch")));
+    assert_eq!((&ban["userAgents"], &ban["switch"]), (&json!(["Yealink SIP-T46U"]), &json!("freeswitch")));
     let text = why["text"].as_str().unwrap();
-    for word in ["203.0.113.50: banned", "failed-registrations", "likely", "friendly-scanner", "left)"] {
+    for word in ["203.0.113.50: banned", "failed-registrations", "likely", "Yealink SIP-T46U", "left)"] {
         assert!(text.contains(word), "{word} is not in:\n{text}");
     }
     assert!(!text.contains("NOT dropped"), "{text}");

@@ -8,6 +8,7 @@ use crate::config::duration::format_short;
 use crate::geo::Place;
 use guard::ban::span;
 use guard::engine::{Explanation, RuleRecord};
+use guard::rule::KeyKind;
 use guard::{Allowed, Ban, Time};
 use std::fmt::Write;
 
@@ -141,11 +142,18 @@ fn tell_allowed(text: &mut String, entry: &Allowed, now: Time) {
 }
 
 fn tell_counted(text: &mut String, counted: &RuleRecord, now: Time) {
-    let RuleRecord { rule, what, threshold, window, record } = counted;
+    let RuleRecord { rule, what, key, threshold, window, record } = counted;
     let (count, window) = (record.count, format_short(*window));
+    let whose = match key {
+        KeyKind::Net => " (its /24 or /56)",
+        KeyKind::WideNet => " (its /48)",
+        KeyKind::System => " (its autonomous system)",
+        KeyKind::Country => " (its country)",
+        KeyKind::Source | KeyKind::Port | KeyKind::SourceAccount | KeyKind::Account => "",
+    };
     _ = write!(
         text,
-        "\n  rule {rule}: {count} {what}, fires at {threshold} within {window}; last {}",
+        "\n  rule {rule}{whose}: {count} {what}, fires at {threshold} within {window}; last {}",
         ago(record.last, now)
     );
     for (label, list) in

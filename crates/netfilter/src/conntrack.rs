@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::netlink::socket::Part;
 use crate::netlink::{Attributes, DUMP, SUBSYS_CTNETLINK, Socket};
 use crate::target::{Scope, Target, subnet};
+use crate::thread;
 
 /// Where banned targets are handed in. Dropping it ends the thread.
 #[derive(Debug)]
@@ -49,6 +50,7 @@ fn run(
     ports: &[(u16, u16)],
     removed: &AtomicU64,
 ) {
+    thread::stand_back();
     while let Ok(first) = receiver.recv() {
         let mut banned = Banned::default();
         banned.extend(first);

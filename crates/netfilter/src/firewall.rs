@@ -4,6 +4,7 @@
 //! networks out, and tries a refused transaction again element by element, so that one bad element never loses the
 //! others. `report` has the answers that it gives, `reconcile` the work on whole lists.
 
+pub(crate) mod eye;
 mod reconcile;
 mod report;
 

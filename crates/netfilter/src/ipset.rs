@@ -35,7 +35,7 @@ pub(crate) struct Ipset {
 }
 
 /// One of the four.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Set {
     kind: &'static str,
     family: u8,
@@ -77,6 +77,23 @@ impl Ipset {
         }
         ipset.set_up().map_err(no_ipset)?;
         Ok(ipset)
+    }
+
+    /// The same sets over a socket of its own, to read them.
+    pub(crate) fn beside(&self) -> Result<Self, Error> {
+        Ok(Self { socket: Socket::open()?, max: self.max, sets: self.sets.clone() })
+    }
+
+    /// Which sets exist.
+    pub(crate) fn in_use(&self) -> [bool; 4] {
+        std::array::from_fn(|index| self.sets[index].ready)
+    }
+
+    /// What [`Self::in_use`] told of the one that writes.
+    pub(crate) fn use_these(&mut self, ready: [bool; 4]) {
+        for (set, ready) in self.sets.iter_mut().zip(ready) {
+            set.ready = ready;
+        }
     }
 
     /// Makes what is missing of the sets in use and of their rules.

@@ -17,6 +17,7 @@ mod netlink;
 mod nft;
 mod shadow;
 mod target;
+pub mod thread;
 mod wake;
 mod writer;
 

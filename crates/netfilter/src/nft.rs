@@ -38,6 +38,10 @@ pub(crate) struct Nft {
     commits: u32,
 }
 
+/// Sets that exist.
+#[derive(Debug)]
+pub(crate) struct Slots(BTreeSet<Slot>);
+
 impl Nft {
     /// Takes over the table if it is there, with its elements, else makes it.
     pub(crate) fn open(config: &Config) -> Result<Self, Error> {
@@ -73,6 +77,27 @@ impl Nft {
         }
         nft.destroy = nft.knows_destroy();
         Ok(nft)
+    }
+
+    /// The same table over a socket of its own, to read it.
+    pub(crate) fn beside(&self) -> Result<Self, Error> {
+        Ok(Self {
+            socket: Socket::open()?,
+            table: self.table.clone(),
+            ports: self.ports.clone(),
+            slots: self.slots.clone(),
+            ..*self
+        })
+    }
+
+    /// The sets that exist.
+    pub(crate) fn in_use(&self) -> Slots {
+        Slots(self.slots.clone())
+    }
+
+    /// What [`Self::in_use`] told of the one that writes.
+    pub(crate) fn use_these(&mut self, slots: Slots) {
+        self.slots = slots.0;
     }
 
     /// Pretends to be on a kernel without DESTROYSETELEM.

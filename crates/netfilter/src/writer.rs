@@ -5,6 +5,7 @@
 //! it from the list that the `desired` callback gives, and it tries again what a full set or a failing kernel did not
 //! take. `queue` is what handles and thread share, `worker` the thread, `stats` its figures.
 
+mod lookout;
 mod queue;
 mod stats;
 mod worker;
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::firewall::{Backend, Counter, Health, Reconciled};
 use crate::target::{Change, Element};
-use queue::{Job, Queue};
+use queue::{Job, Question, Queue};
 pub use stats::{LATENCY_BOUNDS, WriterStats};
 
 /// Gives the authoritative list of what shall be dropped. Called on the writer's thread: at the start, and when
@@ -100,7 +101,7 @@ impl Writer {
     /// # Errors
     /// When the kernel refuses, or the writer has stopped.
     pub fn snapshot(&self) -> Result<Vec<Element>, Error> {
-        self.ask(Job::Snapshot)
+        self.ask(Question::Elements)
     }
 
     /// Whether all that we set up is there.
@@ -108,7 +109,7 @@ impl Writer {
     /// # Errors
     /// When the kernel refuses to say, or the writer has stopped.
     pub fn health(&self) -> Result<Health, Error> {
-        self.ask(Job::Health)
+        self.ask(Question::Health)
     }
 
     /// Packets and bytes dropped, rule by rule.
@@ -116,7 +117,7 @@ impl Writer {
     /// # Errors
     /// When the kernel refuses to say, or the writer has stopped.
     pub fn counters(&self) -> Result<Vec<Counter>, Error> {
-        self.ask(Job::Counters)
+        self.ask(Question::Counters)
     }
 
     /// The writer's figures; a few loads, no waiting for the thread.
@@ -139,9 +140,9 @@ impl Writer {
         }
     }
 
-    fn ask<T>(&self, job: impl FnOnce(queue::Reply<T>) -> Job) -> Result<T, Error> {
+    fn ask<T>(&self, question: impl FnOnce(queue::Reply<T>) -> Question) -> Result<T, Error> {
         let (sender, receiver) = sync_channel(1);
-        self.queue.push(job(sender));
+        self.queue.push(Job::Ask(question(sender)));
         receiver.recv().map_err(|_| Error::Stopped)?
     }
 }

@@ -148,19 +148,15 @@ const LAST_MESSAGES: Duration = Duration::from_millis(1500);
 
 /// The runtime for everything but the way from the switch to the kernel.
 ///
-/// Its threads step back behind those of the readers and of the firewall (nice(2)), so that a crowd of requests delays no ban where
-/// processors are short. Call [`start`] with `block_on` from a thread that is not its own: threads inherit the place of the one that
-/// started them.
+/// Its threads stand back behind those of the readers and of the firewall, so that a crowd of requests delays no ban where processors
+/// are short. Call [`start`] with `block_on` from a thread that is not its own: threads inherit the place of the one that started them.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let step_back = || _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), STEPS_BACK);
-    tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(step_back).build()
+    let stand_back = || _ = netfilter::thread::stand_back();
+    tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(stand_back).build()
 }
-
-/// How far, of 19.
-const STEPS_BACK: i32 = 5;
 
 /// Starts the daemon. The network namespace of the firewall is that of the calling thread.
 ///

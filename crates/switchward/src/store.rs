@@ -180,7 +180,10 @@ impl Store {
         }
         std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                netfilter::thread::stand_back();
+                writer.run();
+            })
             .map_err(|error| OpenError::unusable(path, error))?;
         Ok((Store { path: path.into(), jobs, shared }, kept))
     }

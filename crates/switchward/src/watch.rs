@@ -66,6 +66,7 @@ pub fn start(
     let (end, ended) = oneshot::channel();
     std::thread::Builder::new().name(format!("watch {}", switch.name).chars().take(15).collect()).spawn(
         move || {
+            netfilter::thread::hurry();
             runtime.block_on(read(client, sink, &switch));
             _ = end.send(());
         },

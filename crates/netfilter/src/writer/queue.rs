@@ -19,14 +19,29 @@ pub(crate) type Reply<T> = SyncSender<Result<T, Error>>;
 
 /// Something for the thread to do.
 pub(crate) enum Job {
-    Change { change: Change, at: Instant, done: Option<Done> },
+    Change {
+        change: Change,
+        at: Instant,
+        done: Option<Done>,
+    },
     Rebuild,
     Protect(Vec<IpNet>),
     Flush(SyncSender<bool>),
-    Snapshot(Reply<Vec<Element>>),
+    /// What the kernel holds when all before it is done.
+    Ask(Question),
+    /// The same, and the writer's own thread shall look.
+    Insist(Question),
+    Stop {
+        flush: bool,
+        done: SyncSender<()>,
+    },
+}
+
+/// A question to the kernel.
+pub(crate) enum Question {
+    Elements(Reply<Vec<Element>>),
     Health(Reply<Health>),
     Counters(Reply<Vec<Counter>>),
-    Stop { flush: bool, done: SyncSender<()> },
 }
 
 impl Job {

@@ -7,14 +7,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use super::queue::{Job, Queue};
+use super::lookout::Lookout;
+use super::queue::{Job, Question, Queue};
 use super::{Desired, Done, Started};
 use crate::config::Config;
 use crate::conntrack::Sweeper;
 use crate::error::Error;
 use crate::firewall::{Backend, Firewall, Reconciled};
 use crate::target::{Change, Element, Scope, Target};
-use crate::wake;
+use crate::{thread, wake};
 
 /// Runs until the queue is closed or a stop is asked for. Tells `started` how the start went.
 pub(super) fn run(
@@ -23,6 +24,7 @@ pub(super) fn run(
     queue: &Arc<Queue>,
     started: &SyncSender<Result<Started, Error>>,
 ) {
+    thread::hurry();
     match Worker::start(config, desired, queue) {
         Ok((mut worker, how)) => {
             let _ = started.send(Ok(how));
@@ -38,6 +40,7 @@ struct Worker {
     desired: Desired,
     queue: Arc<Queue>,
     sweeper: Option<Sweeper>,
+    lookout: Option<Lookout>,
     /// When what has failed is tried again, and how long to wait after that.
     retry: Option<Instant>,
     pause: Duration,
@@ -63,6 +66,7 @@ impl Worker {
             true => Some(Sweeper::spawn(config.merged_ports(), Arc::clone(&queue.stats.conntrack))?),
             false => None,
         };
+        let lookout = firewall.eye()?.map(|eye| Lookout::spawn(eye, queue)).transpose()?;
         let started = Started { backend: firewall.backend(), reconciled: reconciled.clone() };
         let now = Instant::now();
         let mut worker = Self {
@@ -70,6 +74,7 @@ impl Worker {
             desired,
             queue: Arc::clone(queue),
             sweeper,
+            lookout,
             retry: None,
             pause: RETRY_FIRST,
             look: now,
@@ -128,9 +133,11 @@ impl Worker {
                     }
                 }
                 Job::Flush(done) => drop(done.try_send(!self.queue.stats.is_degraded())),
-                Job::Snapshot(reply) => drop(reply.try_send(self.firewall.elements())),
-                Job::Health(reply) => drop(reply.try_send(self.firewall.health())),
-                Job::Counters(reply) => drop(reply.try_send(self.firewall.counters())),
+                Job::Ask(question) => match (&self.lookout, self.firewall.in_use()) {
+                    (Some(lookout), Some(in_use)) => lookout.ask(in_use, question),
+                    _ => self.answer(question),
+                },
+                Job::Insist(question) => self.answer(question),
                 Job::Stop { flush, done } => {
                     if flush && let Err(error) = self.firewall.remove_everything() {
                         tracing::error!(%error, "the firewall could not be removed");
@@ -143,6 +150,14 @@ impl Worker {
         }
         self.apply(run);
         false
+    }
+
+    fn answer(&mut self, question: Question) {
+        match question {
+            Question::Elements(reply) => drop(reply.try_send(self.firewall.elements())),
+            Question::Health(reply) => drop(reply.try_send(self.firewall.health())),
+            Question::Counters(reply) => drop(reply.try_send(self.firewall.counters())),
+        }
     }
 
     /// Carries changes out, tells everybody, and repairs when the ground has gone from under them.

@@ -66,6 +66,46 @@ fn what_is_submitted_is_in_the_kernel_when_its_answer_comes() {
 }
 
 #[test]
+fn what_is_asked_while_sets_come_into_being_is_answered_right() {
+    for config in [nftables(), ipset()] {
+        alone();
+        let staying: Vec<Target> = many(3000).collect();
+        let elements: Vec<Element> = staying.iter().map(|target| all(*target, 1000)).collect();
+        let writer = Ledger::of(&elements).spawn(config);
+        std::thread::scope(|scope| {
+            let (busy, done) = (writer.clone(), channel::<()>());
+            scope.spawn(move || {
+                // Each of these lengths is a set of its own, which is not there yet. Until the answers are in, they go and come.
+                for length in (9..32).cycle() {
+                    for prefix in
+                        [net(&format!("203.0.113.0/{length}")), net(&format!("2001:db8::/{}", length + 24))]
+                    {
+                        busy.submit(Change::Add(sip(prefix, 100)));
+                        busy.submit(Change::Add(all(prefix, 100)));
+                        busy.submit(Change::Remove(prefix));
+                    }
+                    assert!(busy.flush(SOON));
+                    if done.1.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
+                        return;
+                    }
+                }
+            });
+            let _until = done.0;
+            for round in 0..8 {
+                let health = writer.health().unwrap();
+                assert!(health.is_good(), "{health:?}");
+                // What was submitted before the question is in the answer.
+                let last = host(&format!("198.51.100.{round}"));
+                writer.submit(Change::Add(all(last, 1000)));
+                let held = targets(&writer);
+                assert!(staying.iter().chain([&last]).all(|target| held.binary_search(target).is_ok()));
+                assert!(held.windows(2).all(|two| two[0] != two[1]), "each once");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_hundred_thousand_submitted_at_once_are_all_there() {
     alone();
     let writer = Ledger::default().spawn(nftables());

@@ -103,6 +103,8 @@ impl Did {
 /// The process of the client; asks while its input says so, and tells what it did at the end of it.
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn run(address: &str) {
+    // It stands for other machines: what it computes must not cost the daemon a processor.
+    _ = rustix::process::setpriority_process(None, 19);
     let address: SocketAddr = address.parse().unwrap();
     let (told, state) = watch::channel(Some(false));
     std::thread::spawn(move || {

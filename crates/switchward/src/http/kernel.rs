@@ -1,4 +1,4 @@
-//! What the kernel really holds: asked of the firewall's thread, never of the ledger.
+//! What the kernel really holds: asked of the kernel, never of the ledger.
 
 use super::{Error, blocking};
 use crate::app::App;

@@ -22,6 +22,9 @@ impl Guard {
         let compiled = self.policy.load();
         let (counting, undoing) = (compiled.counting(signals), compiled.undoing(signals));
         if counting.is_empty() && undoing.is_empty() {
+            if crate::timeline::Did::of(&seen.seen.what).is_some() {
+                self.shard(seen.source).lock().record(seen);
+            }
             return;
         }
         // A ban of the SIP ports leaves the way to the guard's own interface open: what comes in there is no surprise.
@@ -52,9 +55,12 @@ impl Guard {
     ) -> Who {
         let mut shard = self.shard(seen.source).lock();
         shard.sweep(seen.now, SWEEP, compiled);
-        shard.record(seen);
         let mut who = shard.who(seen);
         who.known = who.registered || self.allowed(&compiled.policy, seen).is_some();
+        // The challenges of healthy phones would push everything else out of the timeline.
+        if !(who.known && seen.seen.what == What::Challenged) {
+            shard.record(seen);
+        }
         let mut struck = Struck::default();
         for place in counting.without(compiled.wide) {
             let ready = &compiled.rules[place];
@@ -82,7 +88,9 @@ impl Guard {
         fired: &mut AllFired,
     ) {
         let mut struck = Struck::default();
-        for place in counting.and(compiled.wide) {
+        // What is trusted makes nobody else's crowd.
+        let counts = !counting.and(compiled.wide).is_empty() && !compiled.is_out_of_reach(seen.source);
+        for place in counting.and(compiled.wide).filter(|_| counts) {
             let ready = &compiled.rules[place];
             if !who.is_met_by(ready.rule.applies, seen.seen.evidence) {
                 continue;
@@ -202,6 +210,10 @@ impl Guard {
             return;
         }
         let Some(reason) = self.reason(compiled, seen, (ready, key), evidence) else { return };
+        if ready.rule.shadow {
+            self.counts.decided(ready.slot, Outcome::WouldBan, evidence, seen.now);
+            return;
+        }
         self.counts.decided(ready.slot, Outcome::Alert, evidence, seen.now);
         let whose = match ready.rule.key {
             KeyKind::Source | KeyKind::Port => seen.source.to_string(),

@@ -199,7 +199,6 @@ impl Guard {
             What::Registered { expires } => self.registered(&seen, expires, &mut verdicts),
             What::Unregistered | What::Expired => {
                 let mut shard = self.shard(seen.source).lock();
-                shard.record(&seen);
                 shard.standings.unbind(seen.source, seen.seen.user, seen.seen.domain);
             }
             _ => {}

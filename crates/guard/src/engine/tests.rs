@@ -746,3 +746,19 @@ fn a_system_with_many_failing_sources_is_told_and_not_banned() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("AS64496: 30 sources with failed authentications"), "{told:?}");
 }
+
+#[test]
+fn each_thing_is_recorded_once_whatever_rules_there_are() {
+    for rates in [true, false] {
+        let guard = guard(|policy| policy.rates = rates);
+        for what in [REGISTERED, CALL, What::Challenged, FAILED, What::Unregistered] {
+            guard.observe(&from("192.0.2.1", what), at(0.0));
+        }
+        // The challenge of a registered phone is nothing to remember.
+        assert_eq!(
+            guard.timeline_of_source(Source::of("192.0.2.1".parse().unwrap()), 10).len(),
+            4,
+            "{rates}"
+        );
+    }
+}

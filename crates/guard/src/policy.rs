@@ -12,7 +12,7 @@ use std::time::Duration;
 
 mod builtin;
 
-pub(crate) use builtin::{ACCOUNT_ATTACKED, CALL_RATE, FAILED, REGISTRATION_RATE, WRONG_CALL_STATE};
+pub(crate) use builtin::{ACCOUNT_ATTACKED, CALL_RATE, FAILED, REGISTRATION_RATE, SLOW, WRONG_CALL_STATE};
 
 /// All that can be told to the guard.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -216,7 +216,8 @@ impl Guard {
         }
         self.counts.decided(ready.slot, Outcome::Alert, evidence, seen.now);
         let whose = match ready.rule.key {
-            KeyKind::Source | KeyKind::Port => seen.source.to_string(),
+            KeyKind::Source => seen.source.to_string(),
+            KeyKind::Port => Target::port(seen.ip, seen.seen.port).to_string(),
             KeyKind::SourceAccount => format!("account \"{}\" at {}", seen.account_shown(), seen.source),
             KeyKind::Account => format!("account \"{}\"", seen.account_shown()),
             KeyKind::Net | KeyKind::WideNet => seen.net(ready.rule.key).to_string(),

@@ -5,7 +5,7 @@ use super::seen::Seen;
 use super::{Guard, Verdicts};
 use crate::ledger::Standing;
 use crate::observation::{Evidence, Observation};
-use crate::policy::{ACCOUNT_ATTACKED, FAILED};
+use crate::policy::{ACCOUNT_ATTACKED, FAILED, SLOW};
 use crate::signal::{Signal, Signals};
 use crate::source::Source;
 use crate::time::Time;
@@ -54,17 +54,20 @@ impl Guard {
                 && counts.is_some_and(|counts| counts.meets(GUESSING));
             return is_for_guessing.then_some(After::Banned(standing));
         }
-        let failed = compiled.named(FAILED)?;
-        let key = seen.key(failed)?;
         let (is_stranger, failures) = {
             let shard = self.shard(seen.source).lock();
             let is_stranger = shard.standings.phones(seen.source, now) == 0;
-            (is_stranger, shard.windows.count(key, Tick::of(now), failed.span))
+            let count = |name: &str| {
+                let rule = compiled.named(name)?;
+                Some(shard.windows.count(seen.key(rule)?, Tick::of(now), rule.span))
+            };
+            let (soon, slowly) = (count(FAILED).unwrap_or(0), count(SLOW).unwrap_or(0));
+            (is_stranger, (soon >= MANY || slowly >= MANY_SLOWLY).then_some(soon.max(slowly)))
         };
         if !is_stranger || self.allowed(&compiled.policy, seen).is_some() {
             return None;
         }
-        if failures >= MANY {
+        if let Some(failures) = failures {
             return Some(After::Failures(failures));
         }
         let attacked = compiled.named(ACCOUNT_ATTACKED).filter(|ready| ready.rule.enabled)?;
@@ -135,6 +138,8 @@ const GUESSING: Signals = Signals::these(&[
 ]);
 /// Failures after which a stranger's success is no mistyped password any more.
 const MANY: u32 = 5;
+/// The same over the weeks of the patient rule: more than a person mistypes who then has it right.
+const MANY_SLOWLY: u32 = 8;
 /// How long the same log-in is not told again, and how many are remembered.
 const TOLD_FOR: Duration = Duration::from_secs(3600);
 const MOST_TOLD: usize = 256;

@@ -27,8 +27,14 @@ fn without(policy: &mut Policy, rules: &[&str]) {
 }
 
 /// The rules that judge many sources together.
-const CROWDS: [&str; 5] =
-    ["account-attacked", "account-attacked-alert", "net-failures", "net-banned", "wide-net-banned"];
+const CROWDS: [&str; 6] = [
+    "account-attacked",
+    "account-attacked-alert",
+    "account-attacked-slowly",
+    "net-failures",
+    "net-banned",
+    "wide-net-banned",
+];
 
 fn from<'a>(ip: &str, what: What<'a>) -> Observation<'a> {
     let evidence = match what {
@@ -426,23 +432,70 @@ fn a_ban_within_what_has_become_trusted_is_lifted() {
 }
 
 #[test]
-fn failures_in_a_registered_phones_name_cost_it_little_and_a_stranger_on_that_address_its_port() {
+fn failures_in_a_registered_phones_name_cost_it_nothing_and_a_stranger_on_that_address_its_port() {
     // Who got a nonce at his own address can forge failures in anybody's name.
     let guard = guard(|policy| policy.untrusted = vec![DomainPattern::new("evil.example").unwrap()]);
     guard.observe(&Observation { port: 5060, ..from("192.0.2.1", REGISTERED) }, at(0.0));
-    let mut made = Vec::new();
-    for n in 0..50 {
+    let mut told = Vec::new();
+    for n in 0..100 {
         let domain = if n % 2 == 0 { &b"pbx.example"[..] } else { b"evil.example" };
         let forged = Observation { port: 5060, domain, ..from("192.0.2.1", FAILED) };
-        made.extend(bans(&guard.observe(&forged, at(f64::from(n)))).into_iter().map(|ban| (n, ban)));
+        let verdicts = guard.observe(&forged, at(f64::from(n)));
+        assert!(bans(&verdicts).is_empty(), "{verdicts:?}");
+        told.extend(verdicts.into_iter().map(|verdict| (n, verdict)));
     }
-    assert_eq!(made.len(), 1);
-    let (n, ban) = &made[0];
-    assert_eq!((*n, ban.target.to_string(), ban.scope), (49, "192.0.2.1:5060".to_string(), Scope::Sip));
-    assert_eq!(ban.until.unwrap().since(ban.since), Duration::from_secs(120), "it may be forged");
+    let [(49, Verdict::Alert(alert))] = &told[..] else { panic!("{told:?}") };
+    assert!(
+        alert.text.contains("192.0.2.1:5060") && alert.text.contains("failed-registrations-phone"),
+        "{alert:?}"
+    );
     let other = Observation { port: 4444, domain: b"evil.example", ..from("192.0.2.1", FAILED) };
     let ban = bans(&guard.observe(&other, at(700.0))).pop().unwrap();
     assert_eq!((ban.target.to_string(), ban.scope), ("192.0.2.1:4444".to_string(), Scope::Sip));
+}
+
+#[test]
+fn twenty_wrong_phones_of_an_office_lose_their_ports_and_the_office_goes_on() {
+    let guard = guard(|_| ());
+    guard.observe(&Observation { port: 5060, ..from("192.0.2.1", REGISTERED) }, at(0.0));
+    let mut banned = Vec::new();
+    for n in 0..10u16 {
+        for phone in 0..20u16 {
+            let (port, user) = (20_000 + phone, format!("20{phone:02}"));
+            let failed = Observation { port, user: user.as_bytes(), ..from("192.0.2.1", FAILED) };
+            banned.extend(bans(&guard.observe(&failed, at(f64::from(n * 60 + phone)))));
+        }
+    }
+    assert_eq!(banned.len(), 20);
+    assert!(banned.iter().all(|ban| matches!(ban.target, Target::Port(..))), "{banned:?}");
+}
+
+#[test]
+fn an_account_that_is_tried_from_net_after_net_for_weeks_is_told() {
+    let guard = guard(|_| ());
+    let mut told = Vec::new();
+    for n in 0..40u8 {
+        let verdicts =
+            guard.observe(&from(&format!("198.18.{n}.7"), FAILED), at(f64::from(n) * 8.0 * 3600.0));
+        assert!(bans(&verdicts).is_empty());
+        told.extend(verdicts.into_iter().map(|verdict| (n, verdict)));
+    }
+    let [(19, Verdict::Alert(alert))] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(alert.kind, AlertKind::Rule("account-attacked-slowly".into()));
+}
+
+#[test]
+fn a_password_found_after_nine_slow_failures_is_told_and_earns_no_trust() {
+    let guard = guard(|_| ());
+    for n in 0..9 {
+        assert!(guard.observe(&from("198.51.100.1", FAILED), at(f64::from(n) * 240.0)).is_empty());
+    }
+    let verdicts = guard.observe(&from("198.51.100.1", What::AuthSucceeded), at(9.0 * 240.0));
+    assert!(
+        matches!(&verdicts[..], [Verdict::Alert(alert)] if alert.kind == AlertKind::Compromise),
+        "{verdicts:?}"
+    );
+    assert_eq!(guard.ledger().allowed("198.51.100.1".parse().unwrap(), at(2161.0)), None);
 }
 
 #[test]
@@ -592,7 +645,7 @@ fn an_account_that_is_tried_from_everywhere_is_told_and_the_next_stranger_is_ban
         assert_eq!(bans(&verdicts).len(), usize::from(n >= 9), "{n}");
         alerts += verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Alert(_))).count();
     }
-    assert_eq!(alerts, 1);
+    assert_eq!(alerts, 2, "the burst once, and once that it goes on and on");
     // The user's own phone, registered, may be wrong once.
     guard.observe(&from("192.0.2.1", REGISTERED), at(24_000.0));
     assert!(bans(&guard.observe(&from("192.0.2.1", FAILED), at(24_001.0))).is_empty());

@@ -18,11 +18,17 @@ pub(crate) const WRONG_CALL_STATE: &str = "wrong-call-states";
 pub(crate) const CALL_RATE: &str = "call-rate";
 /// Registrations in an interval.
 pub(crate) const REGISTRATION_RATE: &str = "registration-rate";
+/// Failed authentications of a source without standing, over weeks.
+pub(crate) const SLOW: &str = "slow-failures";
 /// One account, tried from many sources.
 pub(crate) const ACCOUNT_ATTACKED: &str = "account-attacked";
 
-/// How many times the threshold a source with standing may fail before the whole of it is banned, not a port of it.
+/// How many times the threshold a source with standing may fail for one account before the whole of it is banned, not a port of
+/// it; and in a registered phone's name before somebody is told.
 const KNOWN_FACTOR: u32 = 10;
+/// The same for all its accounts together. Each wrong phone loses its port after the threshold, so this is how many phones of an
+/// office may have a wrong password at once, as after a change of passwords, while the others go on.
+const OFFICE_FACTOR: u32 = 50;
 
 pub(super) fn rules(policy: &Policy) -> Vec<Rule> {
     let mut rules = contract(policy);
@@ -56,7 +62,8 @@ fn failed(policy: &Policy, name: &str) -> Rule {
 /// The rules that the contract's keys set.
 fn contract(policy: &Policy) -> Vec<Rule> {
     let rates_apply = if policy.rates_bypass { Applies::Strangers } else { Applies::Everyone };
-    let many = Limit { threshold: policy.failed.threshold.saturating_mul(KNOWN_FACTOR), ..policy.failed };
+    let times = |factor| Limit { threshold: policy.failed.threshold.saturating_mul(factor), ..policy.failed };
+    let (many, office) = (times(KNOWN_FACTOR), times(OFFICE_FACTOR));
     let rate = |name, what: &str, signal, limit| Rule {
         what: what.into(),
         counts: Signals::one(signal),
@@ -83,12 +90,21 @@ fn contract(policy: &Policy) -> Vec<Rule> {
             scope: Scope::Sip,
             ..failed(policy, "failed-registrations-port")
         },
-        Rule { applies: Applies::Known, limit: many, ..failed(policy, "failed-registrations-known") },
+        Rule { applies: Applies::Known, limit: office, ..failed(policy, "failed-registrations-known") },
+        // One account, guessed from port to port.
+        Rule {
+            key: KeyKind::SourceAccount,
+            applies: Applies::Known,
+            limit: many,
+            ..failed(policy, "failed-registrations-account")
+        },
+        // Whoever was given a nonce at his own address can fail in a phone's name as often as he likes: a ban would be his
+        // weapon, and gain nothing, because he never sees an answer.
         Rule {
             key: KeyKind::Port,
             applies: Applies::Phone,
-            scope: Scope::Sip,
-            limit: Limit { ban: policy.failed.ban.min(policy.forgeable_max), ..many },
+            action: Action::Alert,
+            limit: many,
             ..failed(policy, "failed-registrations-phone")
         },
         Rule {
@@ -127,7 +143,7 @@ fn patient(policy: &Policy) -> Vec<Rule> {
         Rule {
             limit: Limit { threshold: 15, window: 14 * DAY, ban: DAY },
             evidence: Evidence::Likely,
-            ..failed(policy, "slow-failures")
+            ..failed(policy, SLOW)
         },
         // What SUBSCRIBE and MESSAGE guessing and blind scans leave: challenges that nobody answers. A phone answers in a second;
         // one with many subscriptions makes such challenges too, but it is registered.
@@ -176,6 +192,18 @@ fn crowds(policy: &Policy) -> Vec<Rule> {
         Rule {
             action: Action::Alert,
             ..crowd("account-attacked-alert", failing, KeyKind::Account, sources, 10, DAY)
+        },
+        // The same, a few tries a day for weeks. A phone on the road with an old password comes to many nets too: nobody is banned.
+        Rule {
+            action: Action::Alert,
+            ..crowd(
+                "account-attacked-slowly",
+                "nets with failed authentications",
+                KeyKind::Account,
+                nets,
+                20,
+                14 * DAY,
+            )
         },
         // Neighbours that each stay below every threshold.
         crowd("net-failures", failing, KeyKind::Net, sources, 8, 7 * DAY),

@@ -1,6 +1,8 @@
 //! The simulated switch over real TCP, against the captures of a real one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "it/behaviours.rs"]
+mod behaviours;
 #[path = "it/client.rs"]
 mod client;
 #[path = "it/control.rs"]

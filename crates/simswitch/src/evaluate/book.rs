@@ -91,6 +91,10 @@ impl Book {
         party.began.get_or_insert(at);
         party.attempts += 1;
         party.blocked += u64::from(dropped);
+        if dropped {
+            // Perhaps by a ban of its whole net, from before its first step.
+            party.banned.get_or_insert(at);
+        }
         if dropped && party.is_healthy() {
             self.score.lost += 1;
             if !party.wronged {

@@ -119,7 +119,6 @@ fn finding(verdict: &Verdict) -> Option<Finding> {
             length: ban.until.map(|until| until.since(ban.since)),
             rule: ban.reason.rule.to_string(),
         },
-        Verdict::WouldBan(ban) => Finding::Alert { rule: ban.reason.rule.to_string() },
         Verdict::HangUp { .. } => Finding::Alert { rule: "hang-up".into() },
         // What tells of the guard itself, and not of a source, finds nobody.
         Verdict::Alert(alert) if NOT_ABOUT_SOURCES.contains(&alert.kind.word()) => return None,

@@ -265,7 +265,7 @@ impl Casting {
     ) {
         let mut rng = rng(self.seed, self.actors.len() as u64);
         let sources = match &from {
-            Origin::Host(host) => vec![Source::host(host.ip())],
+            Origin::Host(host) => vec![Source::socket(host.ip(), host.port())],
             Origin::Ports(address) => vec![Source::host(*address)],
             Origin::Addresses(addresses) => addresses.iter().copied().map(Source::host).collect(),
             Origin::Within(base, prefix) => vec![Source::network((*base).into(), *prefix)],

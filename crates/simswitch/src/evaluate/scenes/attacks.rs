@@ -88,6 +88,14 @@ fn guessing() -> Vec<Scene> {
             seconds(1),
             PHONE,
         ),
+        scene(
+            "inside",
+            "somebody in the office guesses for one account from a port of his own, one every 2 s",
+            everywhere(),
+            Origin::Host((Ipv4Addr::new(198, 19, 200, 1), 41_000).into()),
+            seconds(2),
+            PHONE,
+        ),
         scene("ipv6-64", "a new address of a /64 for every try", everywhere(), within(64), TICK, VAX),
         scene("ipv6-48", "a new /64 of a /48 for every try", everywhere(), within(48), seconds(1), PHONE),
     ]

@@ -45,6 +45,18 @@ pub(super) fn all() -> Vec<Scene> {
                 ..Site::default()
             },
         ),
+        site(
+            "roaming-wrong",
+            "the same, and one of them has an old password and tries every 60 s",
+            hours(2),
+            road(40, 6, vec![(1, Fault::OldPassword(seconds(60)))]),
+        ),
+        site(
+            "roaming-wrong-wide",
+            "12 phones on the road among 60 addresses, and one of them has an old password",
+            hours(12),
+            road(12, 60, vec![(1, Fault::OldPassword(seconds(60)))]),
+        ),
         site("power-cut", "200 phones register again within 10 s", hours(1), cut(seconds(10), false)),
         site(
             "power-cut-moved",
@@ -87,6 +99,12 @@ pub(super) fn all() -> Vec<Scene> {
         ),
         Scene { gateways: vec![carrier().into()], ..trunk() },
     ]
+}
+
+/// Phones behind the addresses of a carrier's NAT.
+fn road(phones: u32, addresses: u8, faults: Vec<(u32, Fault)>) -> Site {
+    let addresses = (1..=addresses).map(|n| Ipv4Addr::new(203, 0, 113, n).into()).collect();
+    Site { phones, place: Place::Road(addresses, minutes(4)), faults, ..Site::default() }
 }
 
 fn mistyped() -> Vec<Part> {

@@ -51,6 +51,8 @@ pub enum AlertKind {
     NotEnforced(Arc<Ban>),
     /// A ban was not made because the ledger is full. Told once a minute.
     LedgerFull,
+    /// One phone of several behind an address fails, and its address and port is banned.
+    FailingPhone,
     /// A rule that alerts has fired: its name.
     Rule(Arc<str>),
 }
@@ -62,6 +64,7 @@ impl AlertKind {
             AlertKind::Compromise => "compromise",
             AlertKind::NotEnforced(_) => "not-enforced",
             AlertKind::LedgerFull => "ledger-full",
+            AlertKind::FailingPhone => "failing-phone",
             AlertKind::Rule(_) => "rule",
         }
     }

@@ -133,6 +133,7 @@ impl Guard {
                 }
             }
         }
+        self.tell_failing_phone(seen, before, verdicts);
         let banned = verdicts[before..].iter().find_map(|verdict| match verdict {
             Verdict::Ban(ban) if matches!(ban.target, Target::Host(_)) => Some(ban.reason.evidence),
             _ => None,
@@ -140,6 +141,24 @@ impl Guard {
         if let Some(evidence) = banned {
             self.banned(compiled, seen, evidence, who, verdicts);
         }
+    }
+
+    /// One phone of several lost its port: somebody has to look at it.
+    fn tell_failing_phone(&self, seen: &Seen<'_>, before: usize, verdicts: &mut Verdicts) {
+        let banned = verdicts[before..].iter().find_map(|verdict| match verdict {
+            Verdict::Ban(ban) if matches!(ban.target, Target::Port(..)) => Some(ban.clone()),
+            _ => None,
+        });
+        let Some(ban) = banned else { return };
+        let others = self.shard(seen.source).lock().standings.phones(seen.source, seen.now);
+        _ = verdicts.try_push(Verdict::Alert(Alert {
+            kind: AlertKind::FailingPhone,
+            source: seen.source,
+            text: format!(
+                "one phone behind {} fails: {}; only {} is banned, {others} registered phones of that address go on",
+                seen.source, ban.reason.text, ban.target
+            ),
+        }));
     }
 
     /// A source was banned: what does that say about its neighbours?

@@ -183,8 +183,14 @@ fn one_wrong_phone_among_registered_ones_loses_its_port_and_the_office_goes_on()
         );
     }
     let wrong = Observation { port: 4444, ..from(office, FAILED) };
-    let (n, ban) = first_ban(&guard, &wrong, (1..30).map(|n| n as f64 * 30.0)).unwrap();
-    assert_eq!((n, ban.target.to_string()), (5, "192.0.2.1:4444".to_string()));
+    let mut verdicts = Verdicts::new();
+    for n in 1..=5 {
+        verdicts = guard.observe(&wrong, at(f64::from(n) * 30.0));
+    }
+    let [Verdict::Ban(ban), Verdict::Alert(alert)] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert_eq!(ban.target.to_string(), "192.0.2.1:4444");
+    assert_eq!(alert.kind, AlertKind::FailingPhone);
+    assert!(alert.text.contains("account") && alert.text.contains("49 registered phones"), "{}", alert.text);
     assert!(guard.ledger().banned("192.0.2.1".parse().unwrap(), 10_001, at(160.0)).is_none());
 }
 

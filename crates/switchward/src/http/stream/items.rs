@@ -134,7 +134,7 @@ pub struct AlertNews {
     pub at: String,
     /// The switch.
     pub switch: String,
-    /// "compromise", "not-enforced" or "ledger-full".
+    /// "compromise", "not-enforced", "ledger-full", "failing-phone", "budget" or "rule".
     pub kind: String,
     /// About whom.
     pub source: String,

@@ -31,12 +31,25 @@ struct Phones {
     until: Time,
 }
 
+impl Phones {
+    fn one_more(&mut self, until: Time) {
+        self.count += 1;
+        self.until = self.until.max(until);
+    }
+
+    /// Whether none is left.
+    fn one_less(&mut self) -> bool {
+        self.count -= 1;
+        self.count == 0
+    }
+}
+
 /// The registrations of one shard.
 pub(crate) struct Standings {
     bindings: HashMap<(Source, u64), Binding, RandomState>,
     sources: HashMap<Source, Phones, RandomState>,
-    /// Until when a phone is registered from a port.
-    ports: HashMap<(Source, u16), Time, RandomState>,
+    /// The same by port: one phone may have several lines.
+    ports: HashMap<(Source, u16), Phones, RandomState>,
     swept: Time,
     capacity: usize,
     hasher: RandomState,
@@ -81,35 +94,32 @@ impl Standings {
             }
         }
         let before = self.bindings.insert(key, Binding { until, port });
-        if let Some(before) = before.filter(|before| before.port != port) {
-            self.ports.remove(&(source, before.port));
+        self.sources.entry(source).or_default().one_more(until);
+        self.ports.entry((source, port)).or_default().one_more(until);
+        if let Some(before) = before {
+            self.one_less(source, before.port);
         }
-        self.ports.insert((source, port), until);
-        let phones = self.sources.entry(source).or_default();
-        phones.count += u32::from(before.is_none());
-        phones.until = phones.until.max(until);
     }
 
     /// A binding was removed or ran out.
     pub(crate) fn unbind(&mut self, source: Source, user: &[u8], domain: &[u8]) {
         let key = (source, self.account(user, domain));
         if let Some(binding) = self.bindings.remove(&key) {
-            self.ports.remove(&(source, binding.port));
-            self.one_less(source);
+            self.one_less(source, binding.port);
         }
     }
 
     /// Whether a phone is registered from exactly this port.
     pub(crate) fn is_registered_port(&self, source: Source, port: u16, now: Time) -> bool {
-        self.ports.get(&(source, port)).is_some_and(|until| *until > now)
+        self.ports.get(&(source, port)).is_some_and(|phones| phones.until > now)
     }
 
-    fn one_less(&mut self, source: Source) {
-        if let Some(phones) = self.sources.get_mut(&source) {
-            phones.count -= 1;
-            if phones.count == 0 {
-                self.sources.remove(&source);
-            }
+    fn one_less(&mut self, source: Source, port: u16) {
+        if self.sources.get_mut(&source).is_some_and(Phones::one_less) {
+            self.sources.remove(&source);
+        }
+        if self.ports.get_mut(&(source, port)).is_some_and(Phones::one_less) {
+            self.ports.remove(&(source, port));
         }
     }
 
@@ -130,9 +140,8 @@ impl Standings {
             self.bindings.iter().filter(|(_, binding)| binding.until <= now).map(|(key, _)| *key).collect();
         for key in gone {
             if let Some(binding) = self.bindings.remove(&key) {
-                self.ports.remove(&(key.0, binding.port));
+                self.one_less(key.0, binding.port);
             }
-            self.one_less(key.0);
         }
     }
 
@@ -172,6 +181,22 @@ mod tests {
         standings.sweep(at(1151));
         assert_eq!(standings.phones(office, at(1151)), 0);
         assert_eq!(standings.len(), 0);
+    }
+
+    #[test]
+    fn a_phone_with_two_lines_keeps_its_port_until_both_are_gone() {
+        let mut standings = Standings::new(100, RandomState::with_seeds(1, 2, 3, 4));
+        let office = Source::of("192.0.2.1".parse().unwrap());
+        for line in [b"1000", b"1001"] {
+            standings.bind(office, 5060, (line, b"d"), Duration::from_secs(600), at(1000));
+        }
+        standings.unbind(office, b"1000", b"d");
+        assert!(standings.is_registered_port(office, 5060, at(1020)));
+        // The other moves to another port.
+        standings.bind(office, 5062, (b"1001", b"d"), Duration::from_secs(600), at(1030));
+        assert!(!standings.is_registered_port(office, 5060, at(1040)));
+        assert!(standings.is_registered_port(office, 5062, at(1040)));
+        assert_eq!(standings.phones(office, at(1040)), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::observation::Evidence;
 use crate::source::Source;
 use crate::strikes::Strikes;
 use crate::time::Time;
-use crate::window::{Stamp, Tick};
+use crate::window::{Stamp, TICK_MICROS, Tick};
 use ahash::RandomState;
 use hashbrown::HashTable;
 use std::cmp::Reverse;
@@ -61,8 +61,9 @@ struct Entry<S> {
     strikes: S,
     /// Strikes since it was last quiet; more than are kept when a source was spared.
     total: u32,
-    /// When an alert was last told; zero when never.
-    told: Tick,
+    /// When an alert was last told, in ticks that wrap after 497 days: strikes may go on for longer than a [`Tick`] can tell.
+    /// Zero when never.
+    told: u32,
     users: [NameId; 3],
     domain: [NameId; 1],
     agent: [NameId; 1],
@@ -160,7 +161,7 @@ impl<S: Strikes> Tallies<S> {
             entry.total = 0;
         }
         if entry.strikes.len() == 0 {
-            entry.told = Tick::ZERO;
+            entry.told = 0;
             (entry.users, entry.domain, entry.agent) = ([NameId::NONE; 3], [NameId::NONE], [NameId::NONE]);
         }
         if !measure.waits || entry.strikes.len() < measure.keep {
@@ -196,7 +197,7 @@ impl<S: Strikes> Tallies<S> {
             key,
             strikes: S::EMPTY,
             total: 0,
-            told: Tick::ZERO,
+            told: 0,
             users: [NameId::NONE; 3],
             domain: [NameId::NONE],
             agent: [NameId::NONE],
@@ -296,12 +297,12 @@ impl<S: Strikes> Tallies<S> {
     }
 
     /// Whether an alert about a key is due: none was told within `span`. It counts as told from now on.
-    pub(crate) fn tell(&mut self, key: Key, now: Tick, span: u32) -> bool {
+    pub(crate) fn tell(&mut self, key: Key, now: Time, span: u32) -> bool {
         let Some(slot) = self.find(key) else { return false };
-        let told = &mut self.entries[slot as usize].told;
-        let due = *told == Tick::ZERO || now.since(*told) >= span;
+        let (told, now) = (&mut self.entries[slot as usize].told, (now.micros() / TICK_MICROS) as u32);
+        let due = *told == 0 || now.wrapping_sub(*told) >= span;
         if due {
-            *told = now;
+            *told = now.max(1);
         }
         due
     }

@@ -142,11 +142,16 @@ impl Compiled {
     }
 
     fn sort(&mut self) {
-        for (place, Ready { rule, .. }) in self.rules.iter().enumerate().filter(|(_, it)| it.rule.enabled) {
+        for (place, Ready { rule, track, .. }) in
+            self.rules.iter().enumerate().filter(|(_, it)| it.rule.enabled)
+        {
             for signal in rule.counts.iter() {
                 self.counting[signal as usize].add(place);
             }
-            for signal in rule.undone_by.iter() {
+            // Rules that share a track have one strike to take back, not one each.
+            let is_first =
+                !self.rules.iter().take(place).any(|other| other.track == *track && other.rule.enabled);
+            for signal in rule.undone_by.iter().filter(|_| is_first) {
                 self.undoing[signal as usize].add(place);
             }
             if rule.key.is_wide() {

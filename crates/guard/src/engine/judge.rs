@@ -10,7 +10,7 @@ use super::shard::{AllFired, Fired, Struck};
 use super::{Guard, SWEEP, Verdicts};
 use crate::ban::{Reason, Scope};
 use crate::counts::Outcome;
-use crate::observation::{Evidence, What};
+use crate::observation::What;
 use crate::rule::{Action, KeyKind};
 use crate::signal::{Signal, Signals};
 use crate::source::Target;
@@ -34,15 +34,9 @@ impl Guard {
             && !is_elsewhere(standing.ban.scope)
         {
             self.heard_while_banned(seen, &standing, verdicts);
-            // What was banned for a moment on forgeable evidence earns more by what cannot be forged so easily: the failure that
-            // follows its challenge at once.
-            let is_harder = standing.ban.reason.evidence == Evidence::Forgeable
-                && seen.seen.evidence > Evidence::Forgeable;
-            if !is_harder {
-                return;
-            }
+            return;
         }
-        if compiled.asks_place(counting) {
+        if compiled.asks_place(counting) || compiled.asks_place(undoing) {
             seen.place = self.place(seen.ip);
         }
         let mut fired = AllFired::new();
@@ -125,19 +119,8 @@ impl Guard {
         verdicts: &mut Verdicts,
     ) {
         let before = verdicts.len();
-        for Fired { place, key, evidence } in fired {
-            let ready = &compiled.rules[*place];
-            match ready.rule.action {
-                Action::Alert => self.alert(compiled, seen, (ready, *key), *evidence, verdicts),
-                Action::Ban => {
-                    let order = order(ready, seen, who, *evidence);
-                    let reason = || self.reason(compiled, seen, (ready, *key), order.evidence);
-                    let spent = self.sentence(compiled, seen, &order, who, reason, verdicts);
-                    if spent && ready.rule.key.is_its_own_target() {
-                        self.shard_of(ready, seen, *key).lock().forget(ready, *key);
-                    }
-                }
-            }
+        for fired in fired {
+            self.carry_out(compiled, seen, who, fired, verdicts);
         }
         self.tell_failing_phone(seen, before, verdicts);
         let banned = verdicts[before..].iter().find_map(|verdict| match verdict {
@@ -181,21 +164,35 @@ impl Guard {
             return;
         }
         let observation = crate::Observation { evidence, ..*seen.seen };
-        let seen = Seen { seen: &observation, ..*seen };
+        // What led to the ban may not have asked for it.
+        let place = if compiled.asks_place(counting) { self.place(seen.ip) } else { seen.place };
+        let seen = Seen { seen: &observation, place, ..*seen };
         let mut fired = AllFired::new();
         self.count_wide(compiled, &seen, (counting, Places::default()), who, &mut fired);
-        for Fired { place, key, evidence } in &fired {
-            let ready = &compiled.rules[*place];
-            match ready.rule.action {
-                Action::Alert => self.alert(compiled, &seen, (ready, *key), *evidence, verdicts),
-                Action::Ban => {
-                    let order = order(ready, &seen, who, *evidence);
-                    let reason = || self.reason(compiled, &seen, (ready, *key), order.evidence);
-                    if self.sentence(compiled, &seen, &order, who, reason, verdicts) {
-                        self.wide_shard(*key).lock().forget(ready, *key);
-                    }
-                }
-            }
+        for fired in &fired {
+            self.carry_out(compiled, &seen, who, fired, verdicts);
+        }
+    }
+
+    /// Carries out what one rule asks for.
+    fn carry_out(
+        &self,
+        compiled: &Compiled,
+        seen: &Seen<'_>,
+        who: Who,
+        Fired { place, key, evidence }: &Fired,
+        verdicts: &mut Verdicts,
+    ) {
+        let ready = &compiled.rules[*place];
+        if ready.rule.action == Action::Alert {
+            return self.alert(compiled, seen, (ready, *key), *evidence, verdicts);
+        }
+        let order = order(ready, seen, who, *evidence);
+        let reason = || self.reason(compiled, seen, (ready, *key), order.evidence);
+        let spent = self.sentence(compiled, seen, &order, who, reason, verdicts);
+        // Who struck last pays for a crowd that goes on.
+        if spent && ready.rule.key.is_its_own_target() {
+            self.shard_of(ready, seen, *key).lock().forget(ready, *key);
         }
     }
 

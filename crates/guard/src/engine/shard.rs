@@ -125,8 +125,8 @@ impl Shard {
     /// Whether an alert of a rule about a key is due; it counts as told from now on.
     pub(super) fn tell(&mut self, ready: &Ready, key: Key, now: Time) -> bool {
         match ready.rule.distinct {
-            None => self.windows.tell(key, Tick::of(now), ready.span),
-            Some(_) => self.crowds.tell(key, Tick::of(now), ready.span),
+            None => self.windows.tell(key, now, ready.span),
+            Some(_) => self.crowds.tell(key, now, ready.span),
         }
     }
 }

@@ -43,6 +43,5 @@ mod support;
 mod timelines;
 mod tls;
 mod transfer;
-mod unban_links;
 mod untrusted;
 mod why;

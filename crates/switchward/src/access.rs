@@ -9,6 +9,7 @@ pub(crate) mod book;
 mod caller;
 pub mod changes;
 pub(crate) mod identify;
+pub mod links;
 pub(crate) mod record;
 pub mod role;
 pub mod socket;

@@ -54,6 +54,8 @@ pub struct App {
     pub reports: Arc<Reports>,
     /// When the daemon started.
     pub started: Time,
+    /// Makes and reads unban links.
+    pub links: crate::access::links::Links,
     /// Answers of the HTTP interface that are kept.
     pub cache: crate::http::cache::Cache,
     /// Countries and autonomous systems of addresses.

@@ -27,6 +27,7 @@ mod stream;
 mod switches;
 pub(crate) mod table;
 mod transfer;
+mod unban_link;
 mod untrusted;
 
 #[cfg(test)]
@@ -70,6 +71,9 @@ pub enum Ask {
         switchward untrusted test sip.evil.example"
     )]
     Untrusted(untrusted::Untrusted),
+    /// Make a link that lifts a ban once, to send to a customer.
+    #[command(after_long_help = "Example:\n  switchward unban-link 203.0.113.5 --ttl 2h")]
+    UnbanLink(unban_link::UnbanLink),
     /// Say why an address is banned or is not.
     #[command(after_long_help = "Example:\n  switchward why 198.51.100.7")]
     Why(status::WhyAsked),
@@ -195,6 +199,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Allow(allow) => orders::allow(&client, allow, out).await,
         Ask::Disallow(disallow) => orders::disallow(&client, &disallow.target, out).await,
         Ask::List(listing) => lists::print(&client, listing, out).await,
+        Ask::UnbanLink(asked) => unban_link::ask(&client, asked.ip, asked.ttl, out).await,
         Ask::Untrusted(untrusted) => untrusted::ask(&client, untrusted.what, out).await,
         Ask::Why(why) => status::why(&client, &why.address, out).await,
         Ask::History(asked) => history::history(&client, asked, out).await,
@@ -225,6 +230,7 @@ impl Ask {
             Ask::Allow(asked) => &asked.daemon,
             Ask::Disallow(asked) => &asked.daemon,
             Ask::List(asked) => &asked.daemon,
+            Ask::UnbanLink(asked) => &asked.daemon,
             Ask::Untrusted(asked) => &asked.daemon,
             Ask::Why(asked) => &asked.daemon,
             Ask::History(asked) => &asked.daemon,

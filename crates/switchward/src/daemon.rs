@@ -182,6 +182,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         kept_names = std::mem::take(&mut kept.names);
         restore(&guard, kept);
     }
+    let has_store = mirror.store().is_some();
     // After the store: its lock tells a second daemon what is the matter.
     let trail = trail::open(&config, mirror.store()).map_err(StartError::Audit)?;
     // After the store: two daemons with one store are told so, not that they have one socket.
@@ -215,6 +216,9 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         started: clock::now(),
         cache: Default::default(),
         geo: Arc::default(),
+        links: crate::access::links::Links::open(
+            has_store.then(|| options.store.as_deref().unwrap_or(&config.store.path)),
+        ),
         desk,
         logins: Default::default(),
         entrance: Default::default(),

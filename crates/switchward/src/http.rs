@@ -54,6 +54,7 @@ pub mod stream;
 pub mod system;
 pub mod timelines;
 pub mod transfer;
+pub mod unban_links;
 pub mod untrusted;
 pub mod why;
 
@@ -88,6 +89,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(lists())
         .merge(lists::routes())
         .merge(allowed_names::routes())
+        .merge(unban_links::routes())
         .merge(history::routes())
         .merge(timelines::routes())
         .merge(transfer::routes())

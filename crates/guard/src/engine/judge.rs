@@ -10,7 +10,7 @@ use super::shard::{AllFired, Fired, Struck};
 use super::{Guard, SWEEP, Verdicts};
 use crate::ban::{Reason, Scope};
 use crate::counts::Outcome;
-use crate::observation::What;
+use crate::observation::{Evidence, What};
 use crate::rule::{Action, KeyKind};
 use crate::signal::{Signal, Signals};
 use crate::source::Target;
@@ -34,7 +34,13 @@ impl Guard {
             && !is_elsewhere(standing.ban.scope)
         {
             self.heard_while_banned(seen, &standing, verdicts);
-            return;
+            // What was banned for a moment on forgeable evidence earns more by what cannot be forged so easily: the failure that
+            // follows its challenge at once.
+            let is_harder = standing.ban.reason.evidence == Evidence::Forgeable
+                && seen.seen.evidence > Evidence::Forgeable;
+            if !is_harder {
+                return;
+            }
         }
         if compiled.asks_place(counting) || compiled.asks_place(undoing) {
             seen.place = self.place(seen.ip);

@@ -477,6 +477,22 @@ fn twenty_wrong_phones_of_an_office_lose_their_ports_and_the_office_goes_on() {
 }
 
 #[test]
+fn a_ban_on_forgeable_evidence_grows_by_what_is_harder_to_forge() {
+    let guard = guard(|_| ());
+    let scanner = |what| Observation { agent: b"friendly-scanner", ..from("198.51.100.1", what) };
+    let brief = bans(&guard.observe(&scanner(What::Challenged), at(0.0))).pop().unwrap();
+    assert_eq!(
+        (brief.scope, brief.until.unwrap().since(brief.since)),
+        (Scope::Sip, Duration::from_secs(120))
+    );
+    assert!(bans(&guard.observe(&scanner(What::Challenged), at(0.1))).is_empty());
+    let long = bans(&guard.observe(&scanner(FAILED), at(0.2))).pop().unwrap();
+    assert_eq!((long.scope, long.until.unwrap().since(at(0.2))), (Scope::All, Duration::from_secs(3600)));
+    assert_eq!(long.reason.evidence, Evidence::Likely);
+    assert!(bans(&guard.observe(&scanner(FAILED), at(0.3))).is_empty(), "it stands");
+}
+
+#[test]
 fn an_account_that_is_tried_from_net_after_net_for_weeks_is_told() {
     let guard = guard(|_| ());
     let mut told = Vec::new();

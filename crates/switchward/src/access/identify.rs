@@ -261,8 +261,14 @@ fn is_news(app: &App, who: &Who, mark: Option<Mark>, checked: Checked, generatio
     mark.is_none_or(|mark| app.access.passwords.refuse(source, mark, checked, generation, window))
 }
 
-fn must_wait(app: &App, who: &Who) -> Option<Duration> {
+pub(crate) fn must_wait(app: &App, who: &Who) -> Option<Duration> {
     app.access.attempts.must_wait(Source::of(who.peer?), Instant::now())
+}
+
+/// An unban link came that we have not made: somebody guesses.
+pub(crate) fn wrong_link(app: &App, who: &Who) {
+    count(app, who);
+    failed(app, who, "");
 }
 
 fn count(app: &App, who: &Who) {

@@ -55,6 +55,9 @@ impl FromStr for Role {
 /// The least role that a request needs; `None` when it is for everybody. `route` is the pattern that the router matched, or
 /// the path when it matched none.
 pub fn needed(method: &str, route: &str) -> Option<Role> {
+    if route == UNBAN_LINK {
+        return None;
+    }
     if is_read(method) {
         if OPEN.contains(&route) {
             return None;
@@ -82,6 +85,8 @@ fn begins(rows: &[&str], route: &str) -> bool {
 
 /// Reads that need nothing: whether the daemon is there.
 const OPEN: &[&str] = &["/health"];
+/// What a customer opens: the link is the credential, and is looked at behind the gate.
+const UNBAN_LINK: &str = "/unban/{token}";
 /// Reads of operators alone: who did what, and all at once.
 const READS_OF_OPERATORS: &[&str] = &["/security/audit", "/security/broker", "/security/export"];
 /// What the broker decides about.
@@ -106,6 +111,8 @@ mod tests {
     fn the_table_of_rights() {
         for (method, route, wanted) in [
             ("GET", "/health", None),
+            ("POST", "/unban/{token}", None),
+            ("POST", "/security/unban-links", Some(Role::Operator)),
             ("HEAD", "/health", None),
             ("POST", "/health", Some(Role::Operator)),
             ("GET", "/security/blacklist", Some(Role::Viewer)),

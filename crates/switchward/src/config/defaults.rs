@@ -55,6 +55,7 @@ impl Default for Server {
         Self {
             host: "127.0.0.1".into(),
             port: 8088,
+            public_url: String::new(),
             log_requests: true,
             log_responses: false,
             pprof_enabled: false,

@@ -54,6 +54,8 @@ pub struct Server {
     pub host: String,
     /// TCP port to bind.
     pub port: u16,
+    /// How customers reach this interface, for unban links; may be empty.
+    pub public_url: String,
     /// One log line for each request.
     pub log_requests: bool,
     /// The answer's body in the log, too.

@@ -23,7 +23,9 @@ pub(super) async fn access_log(State(app): State<Arc<App>>, request: Request, ne
         return next.run(request).await;
     }
     let who = Who::of(request.extensions());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    // The path of an unban link is a secret until it is used.
+    let path = if request.uri().path().starts_with("/unban/") { "/unban/…" } else { request.uri().path() };
+    let (method, path) = (request.method().clone(), path.to_owned());
     let begun = Instant::now();
     let response = next.run(request).await;
     let (status, ms) = (response.status().as_u16(), begun.elapsed().as_micros() as f64 / 1e3);

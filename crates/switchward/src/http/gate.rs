@@ -29,7 +29,9 @@ pub(super) async fn gate(State(app): State<Arc<App>>, request: Request, next: Ne
     let arrival = parts.extensions.get::<Arrival>().cloned().unwrap_or_default();
     let route = parts.extensions.get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let action = format!("{} {}", parts.method, route.as_deref().unwrap_or("(no such path)"));
-    let path = record::brief(parts.uri.path());
+    // The path of an unban link is a secret until it is used.
+    let is_secret = parts.uri.path().starts_with("/unban/");
+    let path = if is_secret { String::new() } else { record::brief(parts.uri.path()) };
     let named = if route.as_deref() == Some(parts.uri.path()) { String::new() } else { path };
     let asked = |detail, status: StatusCode, result: String| {
         let (action, status, took) = (action.clone(), status.as_u16(), begun.elapsed());

@@ -43,5 +43,6 @@ mod support;
 mod timelines;
 mod tls;
 mod transfer;
+mod unban_links;
 mod untrusted;
 mod why;

@@ -186,6 +186,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         started: clock::now(),
         cache: Default::default(),
         geo: Arc::default(),
+        links: switchward::access::links::Links::open(None),
         monitor: switchward::monitor::Monitor::default(),
     }
 }

@@ -72,6 +72,12 @@ pub(super) const SERVER: Section = Section {
         )
         .restart(),
         Setting::new(
+            "server.public_url",
+            "",
+            Field::Text(Shape::Url, |c| &mut c.server.public_url),
+            "How customers reach this interface, such as \"https://guard.example\": what unban links begin with. Empty for the path alone.",
+        ),
+        Setting::new(
             "server.socket",
             "SERVER_SOCKET",
             Field::Text(Shape::SocketPath, |c| &mut c.server.socket),

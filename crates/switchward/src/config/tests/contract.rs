@@ -201,6 +201,7 @@ const NEW: &[Row] = &[
     row!(alarms.ledger_percent, "", "80", "", "80"),
     row!(alarms.rule_never_fired, "", r#""0""#, "", "0ns"),
     row!(alarms.clear_after, "", r#""2m""#, "", "120s"),
+    row!(server.public_url, "", r#""https://g.example""#, "", r#""https://g.example""#),
     row!(geo.country_file, "", r#""/c""#, "", r#"Some("/c")"#),
     row!(geo.as_file, "", r#""/a""#, "", r#"Some("/a")"#),
     row!(api.allowed_ips, "", r#"["192.0.2.8"]"#, "", "[192.0.2.8/32]"),

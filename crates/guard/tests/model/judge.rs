@@ -226,8 +226,13 @@ impl Model {
             && !counting.is_empty()
         {
             let is_elsewhere = ban.scope == Scope::Sip && seen.seen.what == What::LoginFailed;
+            let is_harder = ban.evidence == Evidence::Forgeable && seen.seen.evidence > Evidence::Forgeable;
             if !is_elsewhere {
-                return self.heard_while_banned(seen, said);
+                self.heard_while_banned(seen, said);
+                // What was banned on forgeable evidence earns more by what is harder to forge.
+                if !is_harder {
+                    return;
+                }
             }
         }
         let who = self.who(seen);

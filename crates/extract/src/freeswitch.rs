@@ -82,6 +82,7 @@ pub struct Extractor {
     counts: Counts,
     scratch: Scratch,
     destination: Vec<u8>,
+    account_domain: Vec<u8>,
     recent: Recent,
     core: Vec<u8>,
     finders: Finders,
@@ -168,6 +169,7 @@ impl Extractor {
             counts: Counts::default(),
             scratch: Scratch::default(),
             destination: Vec::new(),
+            account_domain: Vec::new(),
             recent: Recent::default(),
             core: Vec::new(),
             finders: Finders {
@@ -252,6 +254,7 @@ impl Extractor {
                 call: fields.call,
                 destination: cut(fields.destination, &mut self.destination),
                 authenticated: fields.is_authenticated(),
+                account_domain: cut(fields.account_domain, &mut self.account_domain),
             },
             Kind::Answer => What::CallAnswered { call: fields.call },
             Kind::Hangup => {

@@ -144,6 +144,28 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         (from + PIECE < self.slots.len()).then_some(from + PIECE)
     }
 
+    /// Shows entries, from a place on and at most [`PIECE`] places far; tells where to go on.
+    pub(crate) fn visit(&self, from: usize, mut show: impl FnMut(&K, &V)) -> Option<usize> {
+        self.slots
+            .iter()
+            .skip(from)
+            .take(PIECE)
+            .filter(|slot| slot.used)
+            .for_each(|slot| show(&slot.key, &slot.value));
+        (from + PIECE < self.slots.len()).then_some(from + PIECE)
+    }
+
+    /// Takes the entry of a key out.
+    pub(crate) fn take(&mut self, key: &K) -> Option<V>
+    where
+        V: Clone,
+    {
+        let place = self.find(key)?;
+        let value = self.slots[place].value.clone();
+        self.remove_slot(place);
+        Some(value)
+    }
+
     /// All of it is as it is written down.
     pub(crate) fn settle(&mut self) {
         self.slots.iter_mut().for_each(|slot| slot.changed = false);

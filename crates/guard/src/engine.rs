@@ -6,6 +6,7 @@
 //! evidence allows ([`sentence`]).
 
 use crate::counts::Counts;
+use crate::fraud::{Fraud, FraudLimits, FraudRule};
 use crate::ledger::{AllowedBy, Journal, Ledger, Paced};
 use crate::observation::{Observation, What};
 use crate::policy::Policy;
@@ -23,6 +24,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 
 mod compiled;
+mod fraud;
 mod judge;
 mod lately;
 mod look;
@@ -47,7 +49,7 @@ pub use orders::{Amendment, Refusal, Terms};
 pub use place::{Place, Places};
 
 /// The verdicts on one observation; nearly always none.
-pub type Verdicts = ArrayVec<Verdict, 6>;
+pub type Verdicts = ArrayVec<Verdict, 10>;
 
 /// How much the guard may keep.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,6 +79,9 @@ pub struct Guard {
     counts: Counts,
     atlas: ArcSwap<Atlas>,
     suspicion: ArcSwapOption<Suspicion>,
+    fraud: Fraud,
+    /// Slots of the fraud rules, by their numbers.
+    fraud_slots: [u8; FraudRule::ALL.len()],
     /// When a full ledger was last told.
     full_told: Paced,
     /// Log-ins that were told as suspicious.
@@ -95,14 +100,17 @@ impl Guard {
         let hasher = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
         let shard = || Mutex::new(Shard::new(&limits, SHARDS, &hasher));
         let mut slots = Slots::default();
+        let compiled = Compiled::new(policy, &mut slots);
         Guard {
             shards: (0..SHARDS).map(|_| shard()).collect(),
-            policy: ArcSwap::from_pointee(Compiled::new(policy, &mut slots)),
+            policy: ArcSwap::from_pointee(compiled),
+            fraud_slots: FraudRule::ALL.map(|rule| slots.of(&rule.name().into())),
             slots: Mutex::new(slots),
             ledger: Ledger::new(limits.bans, hasher.clone(), journal),
             counts: Counts::default(),
             atlas: ArcSwap::default(),
             suspicion: ArcSwapOption::new(Suspicion::built_in().ok().map(Arc::new)),
+            fraud: Fraud::new(FraudLimits::default(), hasher.clone()),
             full_told: Paced::default(),
             compromises: Mutex::default(),
             hasher,
@@ -174,6 +182,7 @@ impl Guard {
     pub fn observe(&self, seen: &Observation<'_>, now: Time) -> Verdicts {
         let mut verdicts = Verdicts::new();
         self.counts.see(&seen.what, seen.evidence, now);
+        let fraud = self.fraud.observe(seen, now);
         let Some(ip) = seen.ip else {
             if !seen.what.is_of_the_switch() {
                 self.counts.without_source.up();
@@ -202,6 +211,9 @@ impl Guard {
                 shard.standings.unbind(seen.source, seen.seen.user, seen.seen.domain);
             }
             _ => {}
+        }
+        if let Some(finding) = fraud {
+            self.found(finding, now, &mut |verdict| _ = verdicts.try_push(verdict));
         }
         for verdict in &verdicts {
             if matches!(verdict, Verdict::Alert(_)) {

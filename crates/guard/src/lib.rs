@@ -11,6 +11,7 @@ pub mod countries;
 pub mod counts;
 mod crowd;
 pub mod engine;
+pub mod fraud;
 pub mod ledger;
 mod names;
 pub mod observation;

@@ -110,6 +110,8 @@ pub enum What<'a> {
         destination: &'a [u8],
         /// Whether the caller proved an account.
         authenticated: bool,
+        /// The domain that the switch has that account in; empty when unknown. What the caller says is in the observation.
+        account_domain: &'a [u8],
     },
     /// An inbound call was answered.
     CallAnswered {

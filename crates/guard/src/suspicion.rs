@@ -153,7 +153,8 @@ mod tests {
     fn the_number_called_counts_only_where_there_is_a_call() {
         let suspicion =
             Suspicion::new(Signatures::new(Vec::new(), None).unwrap(), Honeypots::new(&["666"]).unwrap());
-        let call = What::CallStarted { call: b"c", destination: b"666", authenticated: false };
+        let call =
+            What::CallStarted { call: b"c", destination: b"666", authenticated: false, account_domain: b"" };
         assert_eq!(suspicion.seen(&Observation::of(0, call)), Signals::one(Signal::Honeypot));
         let failed = Observation::of(0, What::AuthFailed(Method::Register));
         assert_eq!(suspicion.seen(&failed), Signals::NONE);

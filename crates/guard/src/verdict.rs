@@ -1,6 +1,7 @@
 //! What the guard decided: the engine's only output.
 
 use crate::ban::{Allowed, Ban};
+use crate::fraud::FraudAlert;
 use crate::source::Source;
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,19 @@ pub enum Verdict {
         call: String,
         /// The hang-up cause to give (Q.850 name).
         cause: &'static str,
+        /// Why, in one sentence.
+        why: String,
+        /// Where the call came from.
+        source: Source,
+    },
+    /// An account should be blocked at the switch.
+    BlockAccount {
+        /// Number of the switch.
+        switch: u16,
+        /// User part of the account, as the switch sent it: it may hold anything.
+        user: String,
+        /// Its domain, likewise.
+        domain: String,
         /// Why, in one sentence.
         why: String,
         /// Where the call came from.
@@ -55,6 +69,12 @@ pub enum AlertKind {
     FailingPhone,
     /// A rule that alerts has fired: its name.
     Rule(Arc<str>),
+    /// Calls of an account that look like toll fraud. Told once in ten minutes for an account and a rule.
+    Fraud(Box<FraudAlert>),
+    /// An account was blocked at a switch because of fraud.
+    AccountBlocked,
+    /// An account should have been blocked and is not.
+    AccountNotBlocked,
 }
 
 impl AlertKind {
@@ -66,6 +86,10 @@ impl AlertKind {
             AlertKind::LedgerFull => "ledger-full",
             AlertKind::FailingPhone => "failing-phone",
             AlertKind::Rule(_) => "rule",
+            AlertKind::Fraud(alert) if alert.learning => "fraud-learning",
+            AlertKind::Fraud(_) => "fraud",
+            AlertKind::AccountBlocked => "account-blocked",
+            AlertKind::AccountNotBlocked => "account-not-blocked",
         }
     }
 }

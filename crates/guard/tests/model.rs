@@ -120,6 +120,8 @@ fn said(verdict: &Verdict) -> Said {
         Verdict::Ban(ban) => Said::Ban(banned(ban)),
         Verdict::WouldBan(ban) => Said::WouldBan(banned(ban)),
         Verdict::HangUp { call, .. } => Said::HangUp(call.clone().into_bytes()),
+        // No number leads anywhere here, so that the rules about fraud have nothing to say.
+        Verdict::BlockAccount { .. } => Said::Alert("block", String::new()),
         Verdict::Alert(alert) => {
             let rule = match &alert.kind {
                 guard::AlertKind::Rule(name) => name.to_string(),

@@ -60,6 +60,8 @@ pub struct App {
     pub cache: crate::http::cache::Cache,
     /// Countries and autonomous systems of addresses.
     pub geo: Arc<Geo>,
+    /// Prices of calls, and what the fraud rules are told.
+    pub prices: Arc<crate::fraud::Prices>,
     /// The one door to the switches' commands and events.
     pub desk: Arc<broker::desk::Desk>,
     /// Directories beside the users file.
@@ -231,6 +233,7 @@ impl App {
         self.access.distrust();
         crate::access::changes::look(self);
         self.geo.look_soon();
+        self.prices.look_soon();
         match (live.is_empty(), restart.is_empty()) {
             (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),
             _ => tracing::info!(changed = live.join(" "), "the configuration is read anew"),

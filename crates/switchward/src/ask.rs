@@ -17,6 +17,7 @@ mod doors;
 mod esl;
 mod events;
 mod failure;
+mod fraud;
 mod history;
 mod lists;
 mod notifications;
@@ -107,6 +108,9 @@ pub enum Ask {
     /// Print what a person should mend, and what was lately.
     #[command(after_long_help = "Examples:\n  switchward alarms\n  switchward alarms --json")]
     Alarms(alarms::Asked),
+    /// Print which accounts call where and what it costs, and what the fraud rules made of it.
+    #[command(after_long_help = "Examples:\n  switchward fraud\n  switchward fraud --limit 100 --json")]
+    Fraud(fraud::Asked),
     /// Print whom the daemon tells what happens, and what could not be delivered.
     #[command(after_long_help = "Examples:\n  switchward notifications\n  switchward notifications test\n  \
         switchward notifications test webhook")]
@@ -208,6 +212,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Import(asked) => transfer::import(&client, asked, out).await,
         Ask::Rates(_) => rates::print(&client, out).await,
         Ask::Alarms(asked) => alarms::print(&client, asked.all, out).await,
+        Ask::Fraud(asked) => fraud::print(&client, asked.limit, out).await,
         Ask::Notifications(asked) => notifications::ask(&client, asked, out).await,
         Ask::Audit(part) => audit::print(&client, part, out).await,
         Ask::Status(_) => status::status(&client, out).await,
@@ -239,6 +244,7 @@ impl Ask {
             Ask::Import(asked) => &asked.daemon,
             Ask::Rates(asked) => &asked.daemon,
             Ask::Alarms(asked) => &asked.daemon,
+            Ask::Fraud(asked) => &asked.daemon,
             Ask::Notifications(asked) => &asked.daemon,
             Ask::Audit(asked) => &asked.daemon,
             Ask::Status(asked) => &asked.daemon,

@@ -43,7 +43,7 @@ pub use broker::Broker;
 pub use example::{example_toml, reference};
 pub use load::{LoadError, load, write_default};
 pub use model::{
-    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, Geo,
+    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Fraud, Freeswitch, Geo,
     GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
     SwitchKind,
 };

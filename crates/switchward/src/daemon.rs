@@ -137,6 +137,7 @@ pub struct Running {
     ticker: JoinHandle<()>,
     naming: JoinHandle<()>,
     trailing: JoinHandle<()>,
+    pricing: JoinHandle<()>,
     notifying: Notifying,
     reporting: Reporting,
 }
@@ -219,12 +220,14 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         links: crate::access::links::Links::open(
             has_store.then(|| options.store.as_deref().unwrap_or(&config.store.path)),
         ),
+        prices: Arc::default(),
         desk,
         logins: Default::default(),
         entrance: Default::default(),
         jobs: crate::broker::jobs::Jobs::new(config.broker.jobs),
         monitor: Monitor::default(),
     });
+    app.prices.look(&app.guard, &config);
     app.logins.apply(&config, &app.desk).map_err(StartError::Broker)?;
     let address =
         listener.local_addr().map_err(|error| StartError::Listen { address: String::new(), error })?;
@@ -251,6 +254,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
     let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
     let trailing = tokio::spawn(trail::follow(app.clone(), stopped.clone()));
+    let pricing = tokio::spawn(crate::fraud::watch(app.clone(), stopped.clone()));
     let ticker = tokio::spawn(tick(app.clone(), stopped));
     let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
     if !config.security.enabled {
@@ -268,6 +272,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         ticker,
         naming,
         trailing,
+        pricing,
         notifying,
         reporting,
     })
@@ -289,6 +294,8 @@ impl Running {
         _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
         // The last lines of the audit, onto the disk.
         _ = tokio::time::timeout(Duration::from_secs(1), self.trailing).await;
+        // What accounts learnt, likewise.
+        _ = tokio::time::timeout(Duration::from_secs(1), self.pricing).await;
         self.ticker.abort();
         self.naming.abort();
         let flush = self.app.config.load().firewall.on_exit == OnExit::Flush;
@@ -396,6 +403,7 @@ fn restore(guard: &Guard, kept: Kept) {
     }
     let now = clock::now();
     guard.ledger().restore(kept.bans, kept.allows, kept.patterns, now);
+    guard.fraud().restore(&kept.learnt);
     crate::app::lift_out_of_reach(guard);
     let (bans, allowed) = guard.ledger().sizes();
     tracing::info!(bans, allowed, "ledger restored");
@@ -527,6 +535,7 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
         for ban in app.guard.tick(clock::now()) {
             tracing::info!(target = %ban.target, "ban ran out");
         }
+        crate::fraud::tick(&app);
         // The ledger goes by the wall clock and the kernel by one that nobody sets: after a jump they are brought together.
         if steady.was_set() {
             tracing::warn!("the wall clock was set; the kernel's timeouts are put in anew");

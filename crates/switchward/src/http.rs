@@ -32,6 +32,7 @@ mod doors;
 mod entries;
 mod error;
 pub mod extract;
+pub mod fraud;
 mod gate;
 mod headers;
 pub mod history;
@@ -96,6 +97,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(switch())
         .merge(broker::routes())
         .merge(alarms::routes())
+        .merge(fraud::routes())
         .merge(metrics::routes())
         .merge(stream::routes())
         .merge(notifications::routes())

@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod demo;
 pub mod doors;
 pub mod exit;
+pub mod fraud;
 pub mod geo;
 pub mod http;
 pub mod logs;

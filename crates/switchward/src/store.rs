@@ -7,6 +7,7 @@
 //! anew.
 
 use crate::clock;
+use guard::fraud::Learnt;
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub mod audit;
 pub mod commands;
 pub mod history;
+mod learnt;
 pub mod names;
 pub mod past;
 mod tables;
@@ -43,6 +45,8 @@ pub struct Kept {
     pub names: Vec<names::Kept>,
     /// What was known of the past.
     pub past: past::Kept,
+    /// What accounts learnt of calls.
+    pub learnt: Vec<Learnt>,
     /// Whether the database was made just now.
     pub is_new: bool,
     /// Where a damaged database was moved, when there was one.
@@ -130,6 +134,7 @@ enum Job {
     Audit(Box<Audited>),
     Index(Box<commands::Lines>, Answer),
     Past(Box<guard::past::Rows>, Answer),
+    Learn(Vec<Learnt>, Answer),
     Settle(Answer),
     Whole(Whole),
     Stop(Sender<()>),
@@ -218,6 +223,16 @@ impl Store {
     pub async fn index(&self, lines: commands::Lines) -> Result<(), String> {
         let (done, answer) = tokio::sync::oneshot::channel();
         _ = self.jobs.send(Job::Index(Box::new(lines), done));
+        answer.await.unwrap_or_else(|_| Err("the store has stopped".into()))
+    }
+
+    /// Writes down what accounts learnt, and waits until it is on the disk. Whoever asks keeps it until then.
+    ///
+    /// # Errors
+    /// What keeps the store from writing.
+    pub async fn learn(&self, learnt: Vec<Learnt>) -> Result<(), String> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        _ = self.jobs.send(Job::Learn(learnt, done));
         answer.await.unwrap_or_else(|_| Err("the store has stopped".into()))
     }
 
@@ -362,6 +377,7 @@ impl Writer {
                 // A commit of its own, so that changes of the ledger never fail because of it.
                 Job::Index(lines, done) => _ = done.send(self.tables.index(&lines)),
                 Job::Past(rows, done) => _ = done.send(self.tables.write_past(&rows)),
+                Job::Learn(learnt, done) => _ = done.send(self.tables.learn(&learnt)),
                 Job::Settle(done) => asked.push(done),
                 Job::Whole(whole) => self.whole = Some(whole),
                 Job::Stop(done) => {

@@ -7,6 +7,7 @@
 use crate::app::App;
 use crate::clock;
 use crate::config;
+use crate::fraud::{self, Blocking};
 use crate::news::Event;
 use crate::switch::Switch;
 use esl::client::{Client, Disconnect, Handle, Incoming, State};
@@ -238,7 +239,13 @@ fn trouble(why: &Disconnect) -> String {
 }
 
 /// Carries out a verdict. Bans are in the ledger, in the kernel's queue and in the store's queue already.
-fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, verdict: Verdict, now: Time) {
+pub(crate) fn carry_out(
+    app: &Arc<App>,
+    switch: &Arc<Switch>,
+    daemon: &tokio::runtime::Handle,
+    verdict: Verdict,
+    now: Time,
+) {
     let switch_name = switch.name.as_str();
     match verdict {
         Verdict::Ban(ban) => {
@@ -255,11 +262,15 @@ fn carry_out(app: &App, switch: &Arc<Switch>, daemon: &tokio::runtime::Handle, v
             app.mirror.news().tell(Event::WouldBan(ban));
         }
         Verdict::HangUp { call, cause, source, why, .. } => {
-            tracing::warn!(switch = switch_name, %source, "hanging up a call from an untrusted domain");
+            tracing::warn!(switch = switch_name, %source, "hanging up a call");
+            tracing::debug!(switch = switch_name, "why: {why}");
             if !app.is_dry() {
                 app.mirror.news().tell(Event::HangUp { switch: switch_name.into(), source, why });
                 daemon.spawn(hang_up(switch.clone(), call, cause));
             }
+        }
+        Verdict::BlockAccount { user, domain, why, source, .. } => {
+            daemon.spawn(fraud::block(app.clone(), switch.clone(), Blocking { user, domain, why, source }));
         }
         Verdict::Alert(Alert { kind: AlertKind::NotEnforced(_), .. }) if app.is_dry() => {}
         Verdict::Alert(alert) => {

@@ -22,6 +22,8 @@ pub(super) struct Fields<'a> {
     pub(super) to_host: Option<Value<'a>>,
     /// The account of the Authorization header, or of an authenticated call.
     pub(super) username: Option<Value<'a>>,
+    /// The domain that the directory has the account of a call in; the caller chooses `from_host`.
+    pub(super) account_domain: Option<Value<'a>>,
     pub(super) contact: Option<Value<'a>>,
     pub(super) via_protocol: &'a [u8],
     pub(super) agent: Option<Value<'a>>,
@@ -110,6 +112,7 @@ impl<'a> Fields<'a> {
                     Some(b"sip_network_port") => first(&mut fields.port, value),
                     Some(b"sip_via_protocol") => first_raw(&mut fields.via_protocol, value),
                     Some(b"sip_auth_username") => first(&mut fields.username, value),
+                    Some(b"domain_name") => first(&mut fields.account_domain, value),
                     Some(b"sip_from_user") => first(&mut fields.from_user, value),
                     Some(b"sip_from_host") => first(&mut fields.from_host, value),
                     Some(b"sofia_profile_name") => first_raw(&mut fields.profile, value),

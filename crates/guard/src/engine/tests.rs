@@ -56,7 +56,8 @@ fn from<'a>(ip: &str, what: What<'a>) -> Observation<'a> {
 
 const FAILED: What<'_> = What::AuthFailed(Method::Register);
 const REGISTERED: What<'_> = What::Registered { expires: 3600 };
-const CALL: What<'_> = What::CallStarted { call: b"uuid", destination: b"100", authenticated: false };
+const CALL: What<'_> =
+    What::CallStarted { call: b"uuid", destination: b"100", authenticated: false, account_domain: b"" };
 
 fn bans(verdicts: &Verdicts) -> Vec<Arc<Ban>> {
     verdicts

@@ -194,7 +194,12 @@ fn happened(random: &mut Rng) -> Happened {
         0..34 => What::AuthFailed(one(random, &[Method::Register, Method::Invite, Method::Other])),
         34..44 => What::Challenged,
         44..52 => What::CallAbandoned,
-        52..60 => What::CallStarted { call: b"one", destination: b"100", authenticated: random.bool() },
+        52..60 => What::CallStarted {
+            call: b"one",
+            destination: b"100",
+            authenticated: random.bool(),
+            account_domain: b"",
+        },
         60..68 => What::Registered { expires: random.u32(1..100_000) },
         68..71 => What::AuthSucceeded,
         71..75 => What::Unregistered,

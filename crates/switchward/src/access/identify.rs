@@ -311,7 +311,7 @@ fn failed(app: &App, who: &Who, user: &str) {
                 }
                 app.mirror.news().tell(Event::Alert { switch: String::new(), alert });
             }
-            Verdict::HangUp { .. } | Verdict::Allow(_) => {}
+            Verdict::HangUp { .. } | Verdict::BlockAccount { .. } | Verdict::Allow(_) => {}
         }
     }
 }

@@ -96,7 +96,7 @@ impl Man {
 /// What is done with which commands.
 const SUBJECTS: &[(&str, &[&str])] = &[
     ("Guarding", &["run", "check", "init", "replay", "demo"]),
-    ("Watching", &["status", "top", "stream", "alarms", "rates", "notifications"]),
+    ("Watching", &["status", "top", "stream", "alarms", "rates", "fraud", "notifications"]),
     ("Bans", &["ban", "unban", "extend", "list", "why", "history", "timeline", "export", "import"]),
     ("Trust", &["allow", "disallow", "untrusted"]),
     ("The switch and the daemon", &["command", "esl", "reconnect", "log-level", "cache"]),

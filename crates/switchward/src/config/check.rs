@@ -27,6 +27,7 @@ impl Walk {
         self.check_listeners();
         super::notify::check(&mut self.config.notify, &mut self.findings);
         super::broker::check(&self.config, &mut self.findings);
+        self.check_fraud();
         let Self { config, findings, .. } = self;
         findings.finish().map(|warnings| (config, warnings))
     }
@@ -115,6 +116,28 @@ impl Walk {
                     "change it in event_socket.conf.xml and here",
                 );
             }
+        }
+    }
+
+    /// An account can only be blocked by a command.
+    fn check_fraud(&mut self) {
+        let fraud = &self.config.fraud;
+        if !fraud.block_command.is_empty() {
+            return;
+        }
+        for rule in guard::fraud::FraudRule::ALL
+            .into_iter()
+            .filter(|rule| fraud.on(*rule).iter().any(|word| word == "block"))
+        {
+            let place = self
+                .findings
+                .at(&format!("fraud.on_{}", rule.name().trim_start_matches("fraud-").replace('-', "_")));
+            self.findings.error(
+                place,
+                "\"block\" without fraud.block_command",
+                "a command that blocks an account",
+                "set fraud.block_command, or take \"block\" out",
+            );
         }
     }
 

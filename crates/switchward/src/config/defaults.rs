@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::broker::Broker;
 use super::model::{
-    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Freeswitch, Geo,
+    Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Fraud, Freeswitch, Geo,
     GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
     SwitchKind,
 };
@@ -34,6 +34,7 @@ impl Default for Config {
             guard: GuardLimits::default(),
             alarms: Alarms::default(),
             geo: Geo::default(),
+            fraud: Fraud::default(),
             api: Api::default(),
             broker: Broker::default(),
             notify: Notify::default(),
@@ -216,6 +217,46 @@ impl Default for GuardLimits {
             wrong_call_state_block_duration: minutes(60),
             untrusted_block_duration: minutes(60),
             silence_alarm: minutes(5),
+        }
+    }
+}
+
+impl Default for Fraud {
+    /// Tells and ends nothing; the same as `guard::fraud::FraudPolicy`.
+    fn default() -> Self {
+        let alert = || vec!["alert".to_owned()];
+        let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+        Self {
+            enabled: true,
+            learning: false,
+            home_country: String::new(),
+            trunk_prefixes: Vec::new(),
+            international_prefixes: ["+", "00", "011"].map(String::from).to_vec(),
+            table_file: None,
+            known_countries: Vec::new(),
+            history: hours(24),
+            call_rate: 30,
+            concurrent_calls: 10,
+            sequential_calls: 20,
+            call_duration: hours(4),
+            account_duration: hours(16),
+            country_duration: hours(8),
+            account_cost_hour: 0,
+            account_cost_day: 100,
+            tenant_cost_hour: 0,
+            tenant_cost_day: 1_000,
+            hours: Vec::new(),
+            time_zone: String::new(),
+            on_premium: alert(),
+            on_new_country: alert(),
+            on_call_rate: alert(),
+            on_concurrent: alert(),
+            on_sequential: alert(),
+            on_duration: alert(),
+            on_cost: alert(),
+            on_off_hours: alert(),
+            block_command: String::new(),
+            ban_duration: hours(1),
         }
     }
 }

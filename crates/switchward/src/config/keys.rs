@@ -7,6 +7,7 @@
 mod alarms;
 mod broker;
 mod daemon;
+mod fraud;
 mod geo;
 mod notify;
 mod security;
@@ -121,6 +122,7 @@ pub(super) static SECTIONS: &[Section] = &[
     daemon::GUARD,
     alarms::ALARMS,
     geo::GEO,
+    fraud::FRAUD,
     daemon::API,
     broker::BROKER,
     broker::DOOR,

@@ -39,6 +39,8 @@ pub struct Config {
     pub alarms: Alarms,
     /// Files that know countries and autonomous systems.
     pub geo: Geo,
+    /// Calls that cost.
+    pub fraud: Fraud,
     /// Who may change state over HTTP.
     pub api: Api,
     /// Who may run which command of the switches.
@@ -292,6 +294,88 @@ pub struct Geo {
     pub as_file: Option<PathBuf>,
     /// From which countries who may come; see [`guard::countries::CountryRule`].
     pub countries: Vec<String>,
+}
+
+/// Toll fraud: calls that cost, and what is done about them. A cap of 0 is none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fraud {
+    /// Calls are looked at.
+    pub enabled: bool,
+    /// Nothing is done, only said.
+    pub learning: bool,
+    /// Two letters; may be empty.
+    pub home_country: String,
+    /// What is dialled for a line out.
+    pub trunk_prefixes: Vec<String>,
+    /// What is dialled before a country code.
+    pub international_prefixes: Vec<String>,
+    /// Prices.
+    pub table_file: Option<PathBuf>,
+    /// Countries that are never new.
+    pub known_countries: Vec<String>,
+    /// How long an account must be known before a country is new to it.
+    pub history: Duration,
+    /// Toll calls of an account in a minute.
+    pub call_rate: u32,
+    /// At a time.
+    pub concurrent_calls: u32,
+    /// To one number, one after the other.
+    pub sequential_calls: u32,
+    /// How long one may be.
+    pub call_duration: Duration,
+    /// How long all of an account may be in 24 hours.
+    pub account_duration: Duration,
+    /// The same, to one country.
+    pub country_duration: Duration,
+    /// What an account may spend in an hour.
+    pub account_cost_hour: u32,
+    /// In 24 hours.
+    pub account_cost_day: u32,
+    /// What a domain may spend in an hour.
+    pub tenant_cost_hour: u32,
+    /// In 24 hours.
+    pub tenant_cost_day: u32,
+    /// Office hours; empty is always.
+    pub hours: Vec<String>,
+    /// Their time zone; empty is the machine's.
+    pub time_zone: String,
+    /// What is done about premium numbers and satellites.
+    pub on_premium: Vec<String>,
+    /// About a new country.
+    pub on_new_country: Vec<String>,
+    /// About too many calls in a minute.
+    pub on_call_rate: Vec<String>,
+    /// About too many at a time.
+    pub on_concurrent: Vec<String>,
+    /// About too many in a row.
+    pub on_sequential: Vec<String>,
+    /// About too long ones.
+    pub on_duration: Vec<String>,
+    /// About too dear ones.
+    pub on_cost: Vec<String>,
+    /// About those at night.
+    pub on_off_hours: Vec<String>,
+    /// What "block" runs at the switch; may be empty.
+    pub block_command: String,
+    /// How long "ban" bans.
+    pub ban_duration: Duration,
+}
+
+impl Fraud {
+    /// What is done when a rule fires.
+    pub fn on(&self, rule: guard::fraud::FraudRule) -> &[String] {
+        use guard::fraud::FraudRule;
+        match rule {
+            FraudRule::Premium => &self.on_premium,
+            FraudRule::NewCountry => &self.on_new_country,
+            FraudRule::CallRate => &self.on_call_rate,
+            FraudRule::Concurrent => &self.on_concurrent,
+            FraudRule::Sequential => &self.on_sequential,
+            FraudRule::Duration => &self.on_duration,
+            FraudRule::Cost => &self.on_cost,
+            FraudRule::OffHours => &self.on_off_hours,
+        }
+    }
 }
 
 /// Who may come in over HTTP, and with which rights.

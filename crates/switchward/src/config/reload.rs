@@ -70,6 +70,7 @@ impl Config {
             cache: self.cache,
             alarms: self.alarms,
             geo: self.geo,
+            fraud: self.fraud,
             api: Api { tokens_file: old.api.tokens_file, users_file: old.api.users_file, ..self.api },
             broker: Broker {
                 timeout: self.broker.timeout,

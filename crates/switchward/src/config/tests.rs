@@ -4,6 +4,7 @@ mod broker;
 mod contract;
 mod documents;
 mod durations;
+mod fraud;
 mod lenience;
 mod limits;
 mod messages;

@@ -68,6 +68,18 @@ pub(super) enum Shape {
     LdapUrl,
     /// Who may come from which countries.
     Countries,
+    /// A country that has telephone numbers; may be empty.
+    CountryCode,
+    /// What is dialled before a number.
+    DialPrefix,
+    /// Days and times.
+    OfficeHours,
+    /// A time zone; may be empty.
+    TimeZone,
+    /// What is done about a call.
+    FraudAction,
+    /// A command that blocks an account; may be empty.
+    BlockCommand,
 }
 
 impl Shape {
@@ -125,6 +137,20 @@ impl Shape {
             Self::Countries => {
                 "WHO: COUNTRIES, such as \"all: !KP\", \"profile external: DE AT\" or \"account *@pbx.example: DE\""
             }
+            Self::CountryCode => {
+                "the two letters of a country (ISO 3166) that has telephone numbers, such as \"DE\""
+            }
+            Self::DialPrefix => "one to eight of the letters 0-9 * # +",
+            Self::OfficeHours => {
+                "days and times such as \"mon-fri 07:00-19:00\", \"sat 9:00-13:00\" or \"daily 20:00-04:00\""
+            }
+            Self::TimeZone => {
+                "a time zone that this machine knows, such as \"Europe/Berlin\", or an empty text"
+            }
+            Self::FraudAction => "\"alert\", \"hang-up\", \"block\" or \"ban\"",
+            Self::BlockCommand => {
+                "a command such as \"api lua block.lua {user} {domain}\": \"api \" in front, {user} in it, no other braces"
+            }
         }
     }
 
@@ -178,6 +204,15 @@ impl Shape {
                     || (tight && rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':'])))
             }
             Self::Countries => text.parse::<guard::countries::CountryRule>().is_ok(),
+            Self::CountryCode => text.is_empty() || is_country(text),
+            Self::DialPrefix => {
+                let one = toll::Dialling { trunk: vec![text.to_owned()], ..toll::Dialling::default() };
+                toll::Plan::new(one, toll::Table::default()).is_ok()
+            }
+            Self::OfficeHours => crate::fraud::hours::parse(text).is_some(),
+            Self::TimeZone => crate::fraud::hours::is_zone(text),
+            Self::FraudAction => guard::fraud::Actions::WORDS.contains(&text),
+            Self::BlockCommand => text.is_empty() || crate::fraud::is_block_command(text),
             Self::TableName => {
                 (1..=64).contains(&text.len())
                     && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -193,6 +228,13 @@ pub(crate) fn pattern_span(text: &str) -> Option<(&str, Duration)> {
     let span = duration::parse(span).ok()?;
     let fits = (Duration::from_millis(100)..=Duration::from_secs(3_600)).contains(&span);
     (fits && text.len() <= 1000 && !text.contains(char::is_control)).then_some((pattern.trim(), span))
+}
+
+fn is_country(text: &str) -> bool {
+    let home = toll::Country::new(text);
+    home.is_some()
+        && toll::Plan::new(toll::Dialling { home, ..toll::Dialling::default() }, toll::Table::default())
+            .is_ok()
 }
 
 /// A colon is an IPv6 address's (perhaps with a zone, `fe80::1%eth0`) or in front of a port, which has its own key.

@@ -119,7 +119,8 @@ fn of_alert(switch: &str, alert: &Alert) -> Parts {
     let data = json!({ "kind": kind, "source": source, "message": message });
     let title = format!("Alert: {kind} ({source})");
     let values = vec![("kind", kind.into()), ("source", source), ("message", message)];
-    (Severity::Critical, title, plain(switch), values, data)
+    let severity = if kind == "fraud-learning" { Severity::Info } else { Severity::Critical };
+    (severity, title, plain(switch), values, data)
 }
 
 fn of_ban(verb: &str, severity: Severity, ban: &Ban, atlas: &Atlas, item: &Item) -> Parts {

@@ -91,6 +91,10 @@ impl Line {
                 line.reason.clone_from(why);
                 line.call = Some(call.clone());
             }
+            Verdict::BlockAccount { why, .. } => {
+                line.rule = "block-account".into();
+                line.reason.clone_from(why);
+            }
             Verdict::Alert(alert) => {
                 line.rule = alert.kind.word().into();
                 line.reason.clone_from(&alert.text);

@@ -1,7 +1,7 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
 use super::commands::{self, Lines};
-use super::{Audited, Ending, Kept, OpenError, audit, history, names, past};
+use super::{Audited, Ending, Kept, OpenError, audit, history, learnt, names, past};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
@@ -11,10 +11,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, kept in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 
 /// Version 1: what mirrors the ledger. Version 2 added the history and the audit, version 3 the names of the allow-list,
-/// version 4 the index of the broker's audit, version 5 what is known of the past.
+/// version 4 the index of the broker's audit, version 5 what is known of the past,
+/// version 6 what accounts learnt of calls.
 const MIRROR: &str = "
     CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
@@ -22,13 +23,14 @@ const MIRROR: &str = "
 ";
 
 /// What each version added.
-const SCHEMAS: [(i64, &str); 6] = [
+const SCHEMAS: [(i64, &str); 7] = [
     (1, MIRROR),
     (2, history::SCHEMA),
     (2, audit::SCHEMA),
     (3, names::SCHEMA),
     (4, commands::SCHEMA),
     (5, past::SCHEMA),
+    (6, learnt::SCHEMA),
 ];
 
 pub(super) struct Tables {
@@ -125,6 +127,14 @@ impl Tables {
         self.commit(|transaction| past::write(transaction, rows))
     }
 
+    /// Writes down what accounts learnt, in one commit.
+    pub(super) fn learn(&mut self, learnt: &[guard::fraud::Learnt]) -> Result<(), String> {
+        self.commit(|transaction| {
+            learnt.iter().try_for_each(|learnt| learnt::put(transaction, learnt))?;
+            learnt::prune(transaction)
+        })
+    }
+
     /// Replaces the mirror of the ledger in one commit, and brings the history in line with it.
     pub(super) fn write_whole(&mut self, whole: &Kept, audited: &[Audited]) -> Result<(), String> {
         self.commit(|transaction| {
@@ -179,6 +189,7 @@ fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
     kept.allows = read(connection, "allows", &mut kept.unreadable)?;
     kept.names = names::read(connection, &mut kept.unreadable)?;
     kept.past = past::read(connection, &mut kept.unreadable)?;
+    kept.learnt = learnt::read(connection, &mut kept.unreadable)?;
     let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
     for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
         match DomainPattern::new(&pattern?) {

@@ -19,6 +19,7 @@ mod cli_help;
 mod crash;
 mod disk;
 mod flood;
+mod fraud;
 mod geo;
 mod hang_up;
 mod kernel;

@@ -123,8 +123,10 @@ async fn abandoned_calls_and_calls_are_counted_by_source() {
     assert_eq!(fields(record), ["count", "firstAttempt", "lastAttempt", "userIds"]);
     assert_eq!(record["count"], 2);
 
-    daemon
-        .observe("203.0.113.7", What::CallStarted { call: b"a", destination: b"1001", authenticated: false });
+    daemon.observe(
+        "203.0.113.7",
+        What::CallStarted { call: b"a", destination: b"1001", authenticated: false, account_domain: b"" },
+    );
     let calls = daemon.get("/security/rate-limit/calls").await.ok();
     assert_eq!(fields(&calls), ["203.0.113.7"]);
     let record = &calls["203.0.113.7"];

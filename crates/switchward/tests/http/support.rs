@@ -187,6 +187,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         cache: Default::default(),
         geo: Arc::default(),
         links: switchward::access::links::Links::open(None),
+        prices: Default::default(),
         monitor: switchward::monitor::Monitor::default(),
     }
 }

@@ -1,0 +1,314 @@
+//! Toll fraud: calls of accounts that proved who they are, which says nothing about who uses the password.
+//!
+//! [`Fraud`] follows the calls of every account to destinations outside the house, sums up what they cost, and tells what is wondrous
+//! ([`FraudRule`]). Where a number leads is told by a function ([`Fraud::set_destinations`]); `None` is an extension, which never counts.
+//! Tables have hard caps and keyed hashes. Events may be lost: a call whose end was never told is forgotten after 12 hours. Start with
+//! [`Fraud::observe`] and [`Fraud::tick`], which charges the calls that run on while nothing else happens.
+
+use crate::bounded::Bounded;
+use crate::observation::{Evidence, Observation, What};
+use crate::source::Source;
+use crate::time::Time;
+use ahash::RandomState;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use toll::Destination;
+
+mod account;
+mod calls;
+mod finding;
+mod judge;
+mod look;
+mod policy;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+pub use account::{Called, Learnt, Peaks};
+pub use finding::{FraudAlert, FraudCounts};
+pub use look::{AccountUse, FraudState, TenantUse};
+pub use policy::{Actions, FraudPolicy, FraudRule, Hours};
+pub use toll::{Class, Cost, Country};
+
+use account::{Account, Tenant};
+use calls::Live;
+pub(crate) use finding::Finding;
+
+/// Tells where a number leads that an account of a domain dialled.
+pub type Destinations = Box<dyn Fn(&[u8], &[u8]) -> Option<Destination> + Send + Sync>;
+
+/// How much may be kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FraudLimits {
+    /// Accounts that called.
+    pub accounts: usize,
+    /// Domains.
+    pub tenants: usize,
+    /// Calls that run.
+    pub calls: usize,
+}
+
+impl Default for FraudLimits {
+    fn default() -> FraudLimits {
+        FraudLimits { accounts: 50_000, tenants: 5_000, calls: 20_000 }
+    }
+}
+
+/// The state of all accounts that call.
+pub struct Fraud {
+    policy: ArcSwap<FraudPolicy>,
+    destinations: ArcSwapOption<Destinations>,
+    state: Mutex<State>,
+    /// Calls that run, so that the end of one of no interest takes no lock.
+    running: AtomicUsize,
+    hasher: RandomState,
+    counts: FraudCounts,
+}
+
+struct State {
+    accounts: Bounded<u64, Account>,
+    tenants: Bounded<u64, Tenant>,
+    calls: Bounded<u64, Live>,
+}
+
+/// A call begins: what an observation says of it.
+struct Start<'a> {
+    seen: &'a Observation<'a>,
+    ip: IpAddr,
+    call: &'a [u8],
+    number: &'a [u8],
+    /// The account's domain.
+    domain: &'a [u8],
+    now: Time,
+}
+
+impl Fraud {
+    /// No accounts yet; every number is an extension until [`Fraud::set_destinations`].
+    pub(crate) fn new(limits: FraudLimits, hasher: RandomState) -> Fraud {
+        Fraud {
+            policy: ArcSwap::default(),
+            destinations: ArcSwapOption::empty(),
+            state: Mutex::new(State {
+                accounts: Bounded::new(limits.accounts, hasher.clone()),
+                tenants: Bounded::new(limits.tenants, hasher.clone()),
+                calls: Bounded::new(limits.calls, hasher.clone()),
+            }),
+            running: AtomicUsize::new(0),
+            hasher,
+            counts: FraudCounts::default(),
+        }
+    }
+
+    /// Replaces the policy; what was counted stays.
+    pub fn set_policy(&self, policy: FraudPolicy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<FraudPolicy> {
+        self.policy.load_full()
+    }
+
+    /// Replaces the function that tells where a number leads.
+    pub fn set_destinations(&self, destinations: Destinations) {
+        self.destinations.store(Some(Arc::new(destinations)));
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &FraudCounts {
+        &self.counts
+    }
+
+    /// Takes an observation in; what is to be done about it.
+    pub(crate) fn observe(&self, seen: &Observation<'_>, now: Time) -> Option<Finding> {
+        match seen.what {
+            What::CallStarted { call, destination, authenticated: true, account_domain } => {
+                let domain = if account_domain.is_empty() { seen.domain } else { account_domain };
+                let start = Start { seen, ip: seen.ip?, call, number: destination, domain, now };
+                return self.started(&start);
+            }
+            What::CallAnswered { call } if self.is_running() => self.answered(seen.switch, call, now),
+            What::CallEnded { call, billed, .. } if self.is_running() => {
+                self.ended(seen.switch, call, billed, now);
+            }
+            What::SwitchStarted | What::SwitchStopping if self.is_running() => {
+                self.switched_off(seen.switch, now);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.load(Relaxed) > 0
+    }
+
+    fn started(&self, start: &Start<'_>) -> Option<Finding> {
+        let policy = self.policy.load();
+        let Start { seen, now, domain, .. } = *start;
+        if !policy.enabled || seen.user.is_empty() {
+            return None;
+        }
+        let destinations = self.destinations.load();
+        let to = destinations.as_ref().and_then(|leads| leads(start.number, domain));
+        let account = self.hasher.hash_one((seen.user, domain));
+        let mut state = self.state.lock();
+        state.account(account, start);
+        let to = to?;
+        let tenant = state.tenant(self.hasher.hash_one(domain), start);
+        let key = self.call_key(seen.switch, start.call);
+        if state.calls.get(&key).is_some() {
+            return None;
+        }
+        let live = Live::new(start, account, tenant, to);
+        let fired = judge::started(&policy, &mut state, &live, now);
+        let finding = (!fired.is_empty()).then(|| finding::made(&policy, &mut state, &live, &fired, now));
+        let finding = finding.inspect(|finding| self.counts.count(&fired, finding));
+        if !state.calls.make(key, live, Live::worth, &Live::DEAREST) {
+            self.counts.untracked.up();
+        }
+        self.running.store(state.calls.len(), Relaxed);
+        finding
+    }
+
+    fn answered(&self, switch: u16, call: &[u8], now: Time) {
+        let key = self.call_key(switch, call);
+        self.state.lock().calls.change(&key, |live| {
+            live.answered.get_or_insert(now);
+            false
+        });
+    }
+
+    fn ended(&self, switch: u16, call: &[u8], billed: u32, now: Time) {
+        let key = self.call_key(switch, call);
+        let mut state = self.state.lock();
+        let Some(mut live) = state.calls.take(&key) else { return };
+        // The switch's own figure is better than ours, and all there is when the answer was lost.
+        let seconds = if billed > 0 { u64::from(billed) } else { live.seconds(now) };
+        live.charge_up_to(&mut state, seconds, now);
+        live.over(&mut state);
+        self.running.store(state.calls.len(), Relaxed);
+    }
+
+    /// A switch that starts or stops has no calls.
+    fn switched_off(&self, switch: u16, now: Time) {
+        self.end_where(now, |live| live.switch == switch);
+    }
+
+    fn end_where(&self, now: Time, is_over: impl Fn(&Live) -> bool) {
+        let mut state = self.state.lock();
+        let mut from = Some(0);
+        while let Some(place) = from {
+            let mut over = Vec::new();
+            from = state.calls.visit(place, |key, live| {
+                if is_over(live) {
+                    over.push(*key);
+                }
+            });
+            for key in over {
+                let Some(mut live) = state.calls.take(&key) else { continue };
+                let seconds = live.seconds(now);
+                live.charge_up_to(&mut state, seconds, now);
+                live.over(&mut state);
+            }
+        }
+        self.running.store(state.calls.len(), Relaxed);
+    }
+
+    /// About once a second: charges the calls that run, and tells which of them have come to be too much.
+    pub(crate) fn tick(&self, now: Time) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let policy = self.policy.load_full();
+        if self.is_running() {
+            let mut from = Some(0);
+            while let Some(place) = from {
+                // In pieces, so that no event waits for all of them.
+                let mut state = self.state.lock();
+                let mut keys = Vec::new();
+                from = state.calls.visit(place, |key, _| keys.push(*key));
+                for key in keys {
+                    findings.extend(self.run_on(&policy, &mut state, key, now));
+                }
+            }
+            self.end_where(now, |live| live.is_forgotten(now));
+        }
+        let mut state = self.state.lock();
+        state.accounts.sweep(look::SWEEP, |account| now.since(account.last) > look::FORGET_AFTER);
+        state.tenants.sweep(look::SWEEP, |tenant| now.since(tenant.last) > look::FORGET_AFTER);
+        findings
+    }
+
+    fn run_on(&self, policy: &FraudPolicy, state: &mut State, key: u64, now: Time) -> Option<Finding> {
+        let mut live = state.calls.get(&key)?.clone();
+        let seconds = live.seconds(now);
+        live.charge_up_to(state, seconds, now);
+        let fired = if policy.enabled { judge::running(policy, state, &mut live, now) } else { Vec::new() };
+        let finding = (!fired.is_empty()).then(|| finding::made(policy, state, &live, &fired, now));
+        state.calls.change(&key, |kept| {
+            *kept = live;
+            false
+        });
+        finding.inspect(|finding| self.counts.count(&fired, finding))
+    }
+
+    fn call_key(&self, switch: u16, call: &[u8]) -> u64 {
+        self.hasher.hash_one((switch, call))
+    }
+}
+
+impl State {
+    /// Makes the account of a call, or marks that it was there.
+    fn account(&mut self, key: u64, start: &Start<'_>) {
+        let now = start.now;
+        let is_there = self.accounts.change(&key, |account| {
+            // Once a day is enough to be written down.
+            let is_new_day = account.last.secs() / 86_400 != now.secs() / 86_400;
+            account.last = account.last.max(now);
+            is_new_day
+        });
+        if is_there {
+            return;
+        }
+        let account = Account {
+            user: cut(start.seen.user),
+            domain: cut(start.domain),
+            since: now,
+            last: now,
+            outside: None,
+        };
+        let worth = |account: &Account| (account.outside.is_some(), account.last);
+        self.accounts.make(key, account, worth, &(true, Time::from_micros(u64::MAX)));
+    }
+
+    fn tenant(&mut self, key: u64, start: &Start<'_>) -> u64 {
+        let now = start.now;
+        let touch = |tenant: &mut Tenant| {
+            tenant.last = tenant.last.max(now);
+            false
+        };
+        if !self.tenants.change(&key, touch) {
+            let tenant = Tenant { domain: cut(start.domain), spending: Default::default(), last: now };
+            let worth = |tenant: &Tenant| tenant.last;
+            self.tenants.make(key, tenant, worth, &Time::from_micros(u64::MAX));
+        }
+        key
+    }
+}
+
+/// Longest name of an account or a domain that is kept, in bytes; longer ones are told apart by their hash all the same.
+const LONGEST: usize = 64;
+
+fn cut(name: &[u8]) -> Box<[u8]> {
+    name[..name.len().min(LONGEST)].into()
+}
+
+/// What a finding needs to know of where a call comes from.
+#[derive(Clone, Copy, Debug)]
+struct From {
+    ip: IpAddr,
+    source: Source,
+    evidence: Evidence,
+}

@@ -15,6 +15,7 @@ use memchr::memmem::Finder;
 use std::net::IpAddr;
 
 mod fields;
+pub mod gateways;
 pub mod log;
 mod recent;
 #[cfg(test)]
@@ -36,10 +37,13 @@ pub const SUBCLASSES: &[&str] = &[
     "sofia::unregister",
     "sofia::expire",
     "sofia::wrong_call_state",
+    "sofia::gateway_state",
+    "sofia::gateway_add",
+    "sofia::gateway_delete",
 ];
 
 /// The kinds of events that are wanted, by their names on the switch.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 16] = [
     "sofia::pre_register",
     "sofia::register_attempt",
     "sofia::register_failure",
@@ -53,7 +57,17 @@ pub const KINDS: [&str; 13] = [
     "HEARTBEAT",
     "STARTUP",
     "SHUTDOWN",
+    "sofia::gateway_state",
+    "sofia::gateway_add",
+    "sofia::gateway_delete",
 ];
+
+impl Counts {
+    /// Events that say that the gateways of the switch are no longer as they were.
+    pub fn gateways(&self) -> u64 {
+        self.kinds[Kind::GatewayState as usize..=Kind::GatewayDelete as usize].iter().sum()
+    }
+}
 
 /// What was counted while reading events.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -112,6 +126,9 @@ enum Kind {
     Heartbeat,
     Startup,
     Shutdown,
+    GatewayState,
+    GatewayAdd,
+    GatewayDelete,
 }
 
 impl Kind {
@@ -138,6 +155,9 @@ impl Kind {
                 b"sofia%3A%3Aunregister" | b"sofia::unregister" => Kind::Unregister,
                 b"sofia%3A%3Aexpire" | b"sofia::expire" => Kind::Expire,
                 b"sofia%3A%3Awrong_call_state" | b"sofia::wrong_call_state" => Kind::WrongCallState,
+                b"sofia%3A%3Agateway_state" | b"sofia::gateway_state" => Kind::GatewayState,
+                b"sofia%3A%3Agateway_add" | b"sofia::gateway_add" => Kind::GatewayAdd,
+                b"sofia%3A%3Agateway_delete" | b"sofia::gateway_delete" => Kind::GatewayDelete,
                 _ => return None,
             },
             b"CHANNEL_CREATE" => Kind::Create,
@@ -148,6 +168,11 @@ impl Kind {
             b"SHUTDOWN" => Kind::Shutdown,
             _ => return None,
         })
+    }
+
+    /// Whether it says that the switch's gateways are no longer as they were, and nothing of a source.
+    fn is_gateway(self) -> bool {
+        matches!(self, Kind::GatewayState | Kind::GatewayAdd | Kind::GatewayDelete)
     }
 
     fn is_channel(self) -> bool {
@@ -194,6 +219,9 @@ impl Extractor {
             return None;
         };
         self.counts.kinds[kind as usize] += 1;
+        if kind.is_gateway() {
+            return None;
+        }
         // What stands between the name and the sequence is of use in a HEARTBEAT alone, but for the mark of a forger.
         let skipped = if kind == Kind::Heartbeat { b"" } else { headers.skip_to(&self.finders.sequence) };
         let fields = if kind.is_channel() { Fields::of_channel(headers) } else { Fields::of_event(headers) };
@@ -263,6 +291,7 @@ impl Extractor {
             Kind::Heartbeat => self.heartbeat(fields),
             Kind::Startup => What::SwitchStarted,
             Kind::Shutdown => What::SwitchStopping,
+            Kind::GatewayState | Kind::GatewayAdd | Kind::GatewayDelete => return None,
         };
         let evidence = grade(kind, what, transport, fields);
         let refused = ip.filter(|_| kind == Kind::Failure).and_then(|ip| self.recent.account(ip, port));

@@ -31,6 +31,7 @@ mod look;
 mod neighbours;
 mod orders;
 mod place;
+mod reach;
 mod seen;
 mod sentence;
 mod shard;
@@ -47,6 +48,7 @@ pub(crate) use compiled::SLOTS;
 pub use look::{Explanation, RuleRecord, State};
 pub use orders::{Amendment, Refusal, Terms};
 pub use place::{Place, Places};
+pub use reach::{Learnt, MOST_LEARNT};
 
 /// The verdicts on one observation; nearly always none.
 pub type Verdicts = ArrayVec<Verdict, 10>;
@@ -82,6 +84,7 @@ pub struct Guard {
     fraud: Fraud,
     /// Slots of the fraud rules, by their numbers.
     fraud_slots: [u8; FraudRule::ALL.len()],
+    reach: reach::Reach,
     /// When a full ledger was last told.
     full_told: Paced,
     /// Log-ins that were told as suspicious.
@@ -111,6 +114,7 @@ impl Guard {
             atlas: ArcSwap::default(),
             suspicion: ArcSwapOption::new(Suspicion::built_in().ok().map(Arc::new)),
             fraud: Fraud::new(FraudLimits::default(), hasher.clone()),
+            reach: reach::Reach::default(),
             full_told: Paced::default(),
             compromises: Mutex::default(),
             hasher,
@@ -231,6 +235,7 @@ impl Guard {
     /// Whether nothing that a source does may ban it: trusted, protected, or allowed by an operator.
     fn is_untouchable(&self, compiled: &Compiled, seen: &Seen<'_>) -> bool {
         compiled.is_out_of_reach(seen.source)
+            || self.reach.holds(seen.source)
             || self.allowed(&compiled.policy, seen) == Some(AllowedBy::Operator)
     }
 

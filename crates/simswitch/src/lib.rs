@@ -27,6 +27,7 @@ pub use scenario::{
 pub use show::{Moment, Rehearsal, Rehearsed, Show};
 pub use step::{Action, ActorId, Client, Credentials, Method, Step};
 pub use switch::{
-    Config, Dropped, EslUser, Pace, Played, Received, RunOptions, RunStats, ScenarioRun, SimSwitch, Stamps,
+    Config, Dropped, EslUser, Gateway, Pace, Played, Received, RunOptions, RunStats, ScenarioRun, SimSwitch,
+    Stamps,
 };
 pub use world::{Call, Effects, Later, Leg, LogLine, Registration, Sessions, State, World};

@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     identity::Identity,
     step::Step,
-    world::{Effects, World},
+    world::{Effects, LogLine, World},
 };
 use client::Client;
 use esl::server::{Pending, Server, ServerConfig};
@@ -27,6 +27,7 @@ mod api;
 mod client;
 mod command;
 mod control;
+mod gateway;
 mod journal;
 mod listener;
 mod names;
@@ -36,6 +37,7 @@ mod shared;
 mod stage;
 mod user;
 
+pub use gateway::Gateway;
 pub use journal::Received;
 pub use play::{Pace, Played, Stamps};
 pub use stage::{Dropped, RunOptions, RunStats, ScenarioRun};
@@ -118,6 +120,21 @@ impl SimSwitch {
         control::queue(&self.shared, uuid, event.clone()).is_ok()
     }
 
+    /// Writes a line into the log: every client gets it that asked for its level.
+    pub fn log(&self, line: &LogLine) {
+        self.shared.log(line);
+    }
+
+    /// How many clients have asked for the log.
+    pub fn log_readers(&self) -> usize {
+        self.shared.fanout.all().into_iter().filter(|client| client.listener().log.is_some()).count()
+    }
+
+    /// Waits until so many clients have asked for the log. Gives whether they have in time.
+    pub async fn wait_for_log_readers(&self, count: usize, within: Duration) -> bool {
+        self.shared.changed_until(within, || self.log_readers() >= count).await
+    }
+
     /// Sends bytes as they are to every client that has subscribed to anything.
     pub fn write_raw(&self, bytes: &[u8]) -> usize {
         let bytes: Arc<[u8]> = bytes.into();
@@ -196,6 +213,30 @@ impl SimSwitch {
     /// Refuses new clients as an access list does, or takes them again.
     pub fn set_refusing(&self, refusing: bool) {
         self.shared.knobs().refusing = refusing;
+    }
+
+    /// Replaces the gateways, and sends what the switch sends when they are read anew.
+    pub fn set_gateways(&self, gateways: Vec<Gateway>) {
+        let old = std::mem::replace(&mut self.shared.knobs().gateways, gateways.clone());
+        let gone = old.iter().filter(|gateway| !gateways.contains(gateway));
+        gone.for_each(|gateway| self.shared.gateway_changed("sofia::gateway_delete", gateway));
+        let new = gateways.iter().filter(|gateway| !old.contains(gateway));
+        new.for_each(|gateway| self.shared.gateway_changed("sofia::gateway_add", gateway));
+    }
+
+    /// Writes the idle CPU into log lines, as FreeSWITCH 1.10.9 and later do, or not, as those before.
+    pub fn set_idle_cpu(&self, idle: bool) {
+        self.shared.knobs().idle = idle;
+    }
+
+    /// Refuses `log` to everybody, as to a user without esl-allowed-log.
+    pub fn set_refusing_log(&self, refusing: bool) {
+        self.shared.knobs().no_log = refusing;
+    }
+
+    /// Whether `log` is refused to everybody.
+    pub fn is_refusing_log(&self) -> bool {
+        self.shared.knobs().no_log
     }
 
     /// Changes the password for new logins.

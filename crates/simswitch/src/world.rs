@@ -11,7 +11,7 @@ use crate::{
 };
 use fastrand::Rng;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -31,6 +31,8 @@ pub struct World {
     registrations: BTreeMap<Arc<str>, Registration>,
     calls: BTreeMap<u64, Call>,
     sessions: Sessions,
+    /// The users of the directory; without it every user is there.
+    users: Option<BTreeSet<String>>,
     /// Numbers calls, registrations and sessions.
     counter: u64,
 }
@@ -57,7 +59,7 @@ pub struct Sessions {
 pub struct Effects {
     /// In order.
     pub events: Vec<Event>,
-    /// Log lines, all of level WARNING (4).
+    /// Log lines.
     pub logs: Vec<LogLine>,
     /// What is to be brought back to [`World::later`] after a while.
     pub later: Vec<(Duration, Later)>,
@@ -66,10 +68,58 @@ pub struct Effects {
 /// A line of the switch's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
+    /// 2 (CRIT), 4 (WARNING) and so on.
+    pub level: u8,
+    /// The source file that says it.
+    pub file: &'static str,
+    /// Its function.
+    pub function: &'static str,
     /// The source line.
     pub line: u32,
-    /// What is said.
+    /// What is said, without the line end.
     pub text: String,
+}
+
+impl LogLine {
+    /// A WARNING of the registrar.
+    pub fn registrar(line: u32, text: String) -> Self {
+        Self { level: 4, file: "sofia_reg.c", function: "sofia_reg_handle_register_token", line, text }
+    }
+
+    /// What is said of wrong credentials for an account that the directory does not have.
+    pub fn unknown_account(user: &str, domain: &str, ip: IpAddr) -> Self {
+        let text = format!(
+            "Can't find user [{user}@{domain}] from {ip}\nYou must define a domain called '{domain}' in your directory and \
+             add a user with the id=\"{user}\" attribute\nand you must configure your device to use the proper domain in \
+             it's authentication credentials."
+        );
+        Self { function: "sofia_reg_parse_auth", ..Self::registrar(3210, text) }
+    }
+
+    /// A call that `apply-inbound-acl` refuses on a profile that asks for no password.
+    pub fn rejected_call(ip: IpAddr, list: &str) -> Self {
+        let text = format!("IP {ip} Rejected by acl \"{list}\"");
+        Self { level: 4, file: "sofia.c", function: "sofia_handle_sip_i_invite", line: 10_437, text }
+    }
+
+    /// A REGISTER that `apply-register-acl` refuses.
+    pub fn rejected_registration(ip: IpAddr, list: &str) -> Self {
+        let text = format!("IP {ip} Rejected by register acl \"{list}\"");
+        Self { function: "sofia_reg_handle_sip_i_register", ..Self::registrar(2431, text) }
+    }
+
+    /// A client that the event socket's list refuses.
+    pub fn rejected_client(ip: IpAddr, list: &str) -> Self {
+        let text = format!("IP {ip} Rejected by acl \"{list}\"");
+        Self { level: 4, file: "mod_event_socket.c", function: "listener_run", line: 2667, text }
+    }
+
+    /// A session beyond `sessions-per-second`; so many are there.
+    pub fn throttled(sessions: usize) -> Self {
+        let text = format!("Throttle Error! {sessions}");
+        let function = "switch_core_session_request_uuid";
+        Self { level: 2, file: "switch_core_session.c", function, line: 2422, text }
+    }
 }
 
 /// Something that is due later.
@@ -106,6 +156,7 @@ impl World {
             registrations: BTreeMap::new(),
             calls: BTreeMap::new(),
             sessions,
+            users: None,
             counter: 0,
         }
     }
@@ -118,7 +169,7 @@ impl World {
                 self.register(now, step.source, client, *credentials, *expires, effects);
             }
             Action::Call { client, number, credentials, ring, talk } => {
-                if self.admit(now) {
+                if self.admit(now, effects) {
                     let call = self.new_call(now, step.source, client, number, (*ring, *talk));
                     self.challenged_call(now, call, *credentials, effects);
                 }
@@ -127,7 +178,7 @@ impl World {
                 self.ask(now, step.source, client, *method, number, *credentials, effects);
             }
             Action::PublicCall { client, number } => {
-                if self.admit(now) {
+                if self.admit(now, effects) {
                     let call = self.new_call(now, step.source, client, number, (Duration::ZERO, None));
                     self.public_call(now, call, effects);
                 }
@@ -186,6 +237,15 @@ impl World {
         self.sessions
     }
 
+    /// Sets the users of the directory: wrong credentials for another one are told in the log.
+    pub fn set_users(&mut self, users: BTreeSet<String>) {
+        self.users = Some(users);
+    }
+
+    fn knows(&self, user: &str) -> bool {
+        self.users.as_ref().is_none_or(|users| users.contains(user))
+    }
+
     /// Sets how many INVITEs are taken in a second; FreeSWITCH's default is 30.
     pub fn set_sessions_per_second(&mut self, most: u64) {
         self.sessions.per_second = most;
@@ -226,7 +286,7 @@ impl World {
     }
 
     /// Whether one more INVITE is taken in this second.
-    fn admit(&mut self, now: u64) -> bool {
+    fn admit(&mut self, now: u64, effects: &mut Effects) -> bool {
         let sessions = &mut self.sessions;
         let second = now / 1_000_000;
         if sessions.second != second {
@@ -234,6 +294,7 @@ impl World {
         }
         if sessions.in_second >= sessions.per_second {
             sessions.refused += 1;
+            effects.logs.push(LogLine::throttled(self.calls.len()));
             return false;
         }
         sessions.in_second += 1;

@@ -213,9 +213,6 @@ impl App {
         }
         self.guard.set_policy(policy::policy(&new, &self.own));
         lift_out_of_reach(&self.guard);
-        if let Some(writer) = self.mirror.firewall() {
-            writer.protect(policy::firewall(&new, &self.own).protect);
-        }
         if new.log.level != running.log.level {
             self.log.set(new.log.level);
         }
@@ -230,6 +227,7 @@ impl App {
             tracing::error!(%error, "the broker's directories stay as they were");
         }
         self.config.store(Arc::new(new));
+        crate::reach::publish(self);
         self.access.distrust();
         crate::access::changes::look(self);
         self.geo.look_soon();

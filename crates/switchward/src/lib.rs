@@ -28,6 +28,7 @@ pub mod news;
 pub mod notify;
 pub mod outgoing;
 pub mod policy;
+pub mod reach;
 pub mod replay;
 pub mod report;
 pub mod store;

@@ -3,6 +3,7 @@
 //! The reader (`watch`) writes here, everybody else reads. Nothing here waits.
 
 use crate::monitor::histogram::Histogram;
+use crate::reach::Told;
 use extract::freeswitch::KINDS;
 use guard::Time;
 use parking_lot::Mutex;
@@ -25,6 +26,8 @@ pub struct Switch {
     pub reconnect: Notify,
     /// What was counted.
     pub counts: Counts,
+    /// What it told to be out of reach.
+    pub learnt: Told,
     connected: AtomicBool,
     state: Mutex<State>,
 }
@@ -58,6 +61,25 @@ pub struct Counts {
     pub malformed: AtomicU64,
     /// Micros; when the last bytes came.
     pub last_heard: AtomicU64,
+    /// Of the switch's log.
+    pub log: LogCounts,
+}
+
+/// What was counted of a switch's log.
+#[derive(Default)]
+pub struct LogCounts {
+    /// Whether it is being read.
+    pub reading: AtomicBool,
+    /// Lines that came.
+    pub read: AtomicU64,
+    /// Lines that became observations.
+    pub matched: AtomicU64,
+    /// Lines that repeat an event.
+    pub repeated: AtomicU64,
+    /// Lines that can be read in two ways or not at all; refused.
+    pub ambiguous: AtomicU64,
+    /// Lines that were too many in their second; not looked at.
+    pub skipped: AtomicU64,
 }
 
 /// How the connection is doing.
@@ -82,6 +104,7 @@ impl Switch {
             commands,
             reconnect: Notify::new(),
             counts: Counts::default(),
+            learnt: Told::default(),
             connected: AtomicBool::new(false),
             state: Mutex::new(State { since: now, ..State::default() }),
         }

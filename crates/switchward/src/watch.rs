@@ -13,12 +13,15 @@ use crate::switch::Switch;
 use esl::client::{Client, Disconnect, Handle, Incoming, State};
 use esl::{EventView, Format, Subscription};
 use extract::freeswitch::{Counts, EVENTS, Extractor, SUBCLASSES};
-use guard::{Alert, AlertKind, Time, Verdict};
+use guard::source::parse_ip;
+use guard::{Alert, AlertKind, Time, Verdict, What};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+mod log;
+mod reach;
 mod registrations;
 
 /// A reader that runs until it is stopped.
@@ -63,7 +66,17 @@ pub fn start(
     let client = Client::new(connection(config, backoff));
     let handle = client.handle();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sink = Sink::new(app, switch.clone(), &config.default_domain);
+    let (up, is_up) = tokio::sync::watch::channel(false);
+    if app.config.load().guard.log {
+        tokio::spawn(log::follow(
+            app.clone(),
+            switch.clone(),
+            log::connection(config, backoff),
+            is_up.clone(),
+        ));
+    }
+    tokio::spawn(reach::follow(app.clone(), switch.clone(), is_up));
+    let sink = Sink::new(app, switch.clone(), &config.default_domain, up);
     let (end, ended) = oneshot::channel();
     std::thread::Builder::new().name(format!("watch {}", switch.name).chars().take(15).collect()).spawn(
         move || {
@@ -104,6 +117,8 @@ struct Sink {
     malformed: u64,
     told: Counts,
     complained: Option<Time>,
+    /// Whether there are events: the log is read beside them.
+    up: tokio::sync::watch::Sender<bool>,
     /// The daemon's runtime, for what takes time.
     daemon: tokio::runtime::Handle,
 }
@@ -114,7 +129,12 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 const HANG_UP_WITHIN: Duration = Duration::from_secs(10);
 
 impl Sink {
-    fn new(app: Arc<App>, switch: Arc<Switch>, default_domain: &str) -> Sink {
+    fn new(
+        app: Arc<App>,
+        switch: Arc<Switch>,
+        default_domain: &str,
+        up: tokio::sync::watch::Sender<bool>,
+    ) -> Sink {
         let extractor = Extractor::new(switch.number, default_domain);
         Sink {
             app,
@@ -126,6 +146,7 @@ impl Sink {
             malformed: 0,
             told: Counts::default(),
             complained: None,
+            up,
             daemon: tokio::runtime::Handle::current(),
         }
     }
@@ -145,6 +166,10 @@ impl Sink {
     fn event(&mut self, event: EventView<'_>) {
         self.events += 1;
         let Some(seen) = self.extractor.read(event) else { return };
+        if matches!(seen.what, What::Heartbeat | What::SwitchStarted) {
+            let address = |name| event.header(name).and_then(|value| parse_ip(&value.decoded()));
+            self.switch.learnt.is_at([address("FreeSWITCH-IPv4"), address("FreeSWITCH-IPv6")]);
+        }
         let verdicts = self.app.guard.observe(&seen, self.now);
         if !verdicts.is_empty() {
             self.switch.counts.verdict.took(self.read.elapsed());
@@ -160,6 +185,9 @@ impl Sink {
             counts.batch.took(self.read.elapsed());
         }
         counts.events.fetch_add(std::mem::take(&mut self.events), Relaxed);
+        if now.gateways() > self.told.gateways() {
+            self.switch.learnt.again.notify_one();
+        }
         for (kind, (now, told)) in counts.kinds.iter().zip(now.kinds.iter().zip(&self.told.kinds)) {
             if now > told {
                 kind.fetch_add(now - told, Relaxed);
@@ -181,6 +209,7 @@ impl Sink {
             State::Connecting { .. } => _ = self.switch.counts.attempts.fetch_add(1, Relaxed),
             State::Connected { version } => {
                 self.switch.connected(self.now);
+                self.up.send_replace(true);
                 if let Some(version) = version {
                     self.switch.is_version((*version).to_owned());
                 }
@@ -194,9 +223,11 @@ impl Sink {
                 self.daemon.spawn(registrations::learn(self.app.clone(), self.switch.clone()));
             }
             State::Disconnected { why: Disconnect::Requested, .. } => {
+                self.up.send_replace(false);
                 self.switch.disconnected(self.now, "reconnecting as asked".into());
             }
             State::Disconnected { why, retry_in } => {
+                self.up.send_replace(false);
                 self.switch.counts.errors.fetch_add(1, Relaxed);
                 if matches!(why, Disconnect::KilledListener) {
                     self.switch.counts.killed.fetch_add(1, Relaxed);

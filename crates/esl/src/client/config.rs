@@ -16,6 +16,9 @@ pub struct Config {
     pub user: Option<String>,
     /// What to receive. A command pool ignores it.
     pub subscription: Option<Subscription>,
+    /// The least important level of log lines to receive, 0 (console) to 7 (debug); they come as
+    /// [`Incoming::Frame`](super::Incoming). A command pool ignores it.
+    pub log: Option<u8>,
     /// For looking the name up and connecting. Default 5 s.
     pub connect_timeout: Duration,
     /// For the log-in and the subscription together. Default 10 s.
@@ -42,6 +45,7 @@ impl Config {
             password: password.into(),
             user: None,
             subscription: None,
+            log: None,
             connect_timeout: Duration::from_secs(5),
             auth_timeout: Duration::from_secs(10),
             backoff_base: Duration::from_secs(5),

@@ -46,7 +46,7 @@ impl Reply {
 }
 
 impl Connection {
-    /// Connects, logs in, asks for the version and subscribes.
+    /// Connects, logs in, asks for the version and subscribes to events and log lines.
     ///
     /// # Errors
     /// See [`Disconnect`].
@@ -63,6 +63,12 @@ impl Connection {
                 let reply = connection.ask(Command::Event(subscription)).await?;
                 if !reply.is_ok() {
                     return Err(Disconnect::SubscriptionRefused(reply.into_text()));
+                }
+            }
+            if let Some(level) = config.log {
+                let reply = connection.ask(Command::Log(level)).await?;
+                if !reply.is_ok() {
+                    return Err(Disconnect::LogRefused(reply.into_text()));
                 }
             }
             Ok(())

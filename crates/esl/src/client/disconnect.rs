@@ -36,6 +36,9 @@ pub enum Disconnect {
     /// The server did not accept the subscription.
     #[error("the subscription is refused: {0}")]
     SubscriptionRefused(String),
+    /// The server does not let us read its log.
+    #[error("the log is refused: {0}")]
+    LogRefused(String),
     /// The peer does not speak as an event socket does.
     #[error("not understood: {0}")]
     Protocol(String),

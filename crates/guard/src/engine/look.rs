@@ -1,7 +1,7 @@
 //! What an operator may ask the engine: who failed how often, how full the tables are, and why an address is or is not banned.
 
-use super::Guard;
 use super::seen::Seen;
+use super::{Guard, Learnt};
 use crate::ban::{Allowed, Ban};
 use crate::observation::{Observation, What};
 use crate::policy::{CALL_RATE, FAILED, REGISTRATION_RATE, WRONG_CALL_STATE};
@@ -39,6 +39,8 @@ pub struct Explanation {
     pub source: Source,
     /// The trusted or protected network that it is in.
     pub out_of_reach: Option<IpNet>,
+    /// What it, or an address beside it in its IPv6 /64, was learnt to be: a gateway, a trunk, the switch.
+    pub learnt: Option<Learnt>,
     /// The ban that covers it.
     pub ban: Option<Arc<Ban>>,
     /// Bans of single ports of it.
@@ -126,6 +128,7 @@ impl Guard {
         Explanation {
             source,
             out_of_reach: compiled.reaches_not(source),
+            learnt: self.reach.label(source),
             ban: self.ledger.banned(ip, 0, now),
             ports: self.ledger.port_bans(source, now),
             allowed: self.ledger.allow_entry(crate::source::Target::host(ip), now),

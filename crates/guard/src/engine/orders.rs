@@ -36,6 +36,16 @@ pub enum Refusal {
         /// The network.
         net: ipnet::IpNet,
     },
+    /// The target holds a gateway, a trunk or an address of a switch, as the switch told.
+    #[error("{target} holds {ip}, which is {label}; banning it would cut off your own calls")]
+    Learnt {
+        /// What should have been banned.
+        target: Target,
+        /// The address.
+        ip: std::net::IpAddr,
+        /// What it is.
+        label: Arc<str>,
+    },
     /// The target is on the allow-list by an operator's order.
     #[error("{target} is on the allow-list ({entry}); remove it there first")]
     AllowListed {
@@ -137,7 +147,7 @@ impl Guard {
     /// Whether an order may ban a target.
     ///
     /// # Errors
-    /// When the target overlaps a trusted or protected network or an operator's allow entry.
+    /// When the target overlaps a trusted or protected network, what was learnt, or an operator's allow entry.
     pub fn may_be_banned(&self, target: Target, now: Time) -> Result<(), Refusal> {
         let policy = self.policy.load();
         if let Some(net) = overlapping(&policy.policy.trusted, target) {
@@ -145,6 +155,9 @@ impl Guard {
         }
         if let Some(net) = overlapping(&policy.policy.protected, target) {
             return Err(Refusal::Protected { target, net });
+        }
+        if let Some(learnt) = self.reach.overlapping(target) {
+            return Err(Refusal::Learnt { target, ip: learnt.ip, label: learnt.label });
         }
         if let Some(entry) = self.ledger.operator_allow_overlapping(target, now) {
             return Err(Refusal::AllowListed { target, entry: entry.target });

@@ -36,7 +36,8 @@ impl Guard {
             self.tell_compromise(seen, after, verdicts);
             return;
         }
-        if policy.allow && policy.allow_on_success && !compiled.is_out_of_reach(seen.source) {
+        let is_out_of_reach = || compiled.is_out_of_reach(seen.source) || self.reach.holds(seen.source);
+        if policy.allow && policy.allow_on_success && !is_out_of_reach() {
             let Observation { user, domain, .. } = *seen.seen;
             let entry = self.ledger.succeeded(seen.ip, user, domain, policy.allow_ttl, seen.now);
             if let Some(entry) = entry {

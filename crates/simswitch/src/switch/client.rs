@@ -86,12 +86,12 @@ impl Fanout {
         taken
     }
 
-    /// Sends a log line of level 4 to those who want it.
-    pub(super) fn log(&self, now: u64, log: &LogLine) {
+    /// Sends a log line to those who want its level. FreeSWITCH 1.10.9 and later write the `idle` CPU into it.
+    pub(super) fn log(&self, now: u64, log: &LogLine, idle: bool) {
         let mut frame: Option<Arc<[u8]>> = None;
         for client in self.clients.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if client.listener().log.is_some_and(|level| level >= WARNING) {
-                let frame = frame.get_or_insert_with(|| log_frame(now, log));
+            if client.listener().log.is_some_and(|level| level >= log.level) {
+                let frame = frame.get_or_insert_with(|| log_frame(now, log, idle));
                 client.outbox.push(Arc::clone(frame));
             }
         }
@@ -107,22 +107,20 @@ impl Fanout {
 }
 
 /// The idle CPU in it is made up: 99 %.
-fn log_frame(now: u64, log: &LogLine) -> Arc<[u8]> {
-    let text = format!(
-        "{}.{:06} 99.00% [WARNING] sofia_reg.c:{} {}",
-        crate::clock::stamp(now),
-        now % 1_000_000,
-        log.line,
-        log.text
-    );
+fn log_frame(now: u64, log: &LogLine, idle: bool) -> Arc<[u8]> {
+    let LogLine { level, file, function, line, text } = log;
+    let idle = if idle { " 99.00%" } else { "" };
+    let word = LEVELS.get(usize::from(*level)).unwrap_or(&"DEBUG");
+    let text =
+        format!("{}.{:06}{idle} [{word}] {file}:{line} {text}", crate::clock::stamp(now), now % 1_000_000);
     let frame = format!(
-        "Content-Type: log/data\nContent-Length: {}\nLog-Level: {WARNING}\nText-Channel: 0\nLog-File: sofia_reg.c\n\
-         Log-Func: sofia_reg_handle_register_token\nLog-Line: {}\nUser-Data: \n\n{text}\n",
+        "Content-Type: log/data\nContent-Length: {}\nLog-Level: {level}\nText-Channel: 0\nLog-File: {file}\n\
+         Log-Func: {function}\nLog-Line: {line}\nUser-Data: \n\n{text}\n",
         text.len() + 1,
-        log.line
     );
     frame.into_bytes().into()
 }
 
-const WARNING: u8 = 4;
+/// As they stand in a line, by their numbers.
+const LEVELS: [&str; 8] = ["CONSOLE", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 const _: () = assert!(Format::Plain as usize == 0 && Format::Xml as usize == 2);

@@ -62,7 +62,9 @@ pub(super) async fn answer(
             reply::command_reply(&mut out, control::my_events(shared, client, uuid));
         }
         (b"filter", Some(words)) => filter(client, words, &mut out),
-        (b"log", level) => log(client, &rights, level.unwrap_or("debug"), &mut out),
+        (b"log", level) => {
+            log(client, rights.log && !shared.knobs().no_log, level.unwrap_or("debug"), &mut out);
+        }
         (b"nolog", _) => {
             let was = client.listener().log.take().is_some();
             reply::command_reply(&mut out, if was { reply::NO_LOG } else { "-ERR not loging" });
@@ -211,8 +213,8 @@ fn filter(client: &Client, argument: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn log(client: &Client, rights: &Rights, level: &str, out: &mut Vec<u8>) {
-    if !rights.log {
+fn log(client: &Client, allowed: bool, level: &str, out: &mut Vec<u8>) {
+    if !allowed {
         reply::command_reply(out, reply::PERMISSION_DENIED);
         return;
     }

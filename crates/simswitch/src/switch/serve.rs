@@ -5,6 +5,7 @@ use super::{
     command::{self, After},
     shared::Shared,
 };
+use crate::world::LogLine;
 use esl::server::{Incoming, Server};
 use std::{sync::Arc, time::Duration};
 use tokio::{select, time::sleep};
@@ -27,7 +28,11 @@ pub(super) async fn accept(shared: Arc<Shared>, server: Server) {
 async fn serve(shared: Arc<Shared>, incoming: Incoming) {
     let refusing = shared.knobs().refusing;
     if refusing {
+        let address = incoming.peer().address();
         incoming.refuse().await;
+        if let Some(address) = address {
+            shared.log(&LogLine::rejected_client(address.ip(), "loopback.auto"));
+        }
         return;
     }
     // It listens on TCP only.

@@ -6,12 +6,13 @@ use super::{
     Config, EslUser,
     client::Fanout,
     control::{self, Queues},
+    gateway::Gateway,
     journal::Received,
 };
 use crate::{
     event::Event,
     identity::Identity,
-    world::{Effects, World, random_uuid},
+    world::{Effects, LogLine, World, random_uuid},
 };
 use esl::{
     reply,
@@ -60,6 +61,11 @@ struct Life {
 pub(super) struct Knobs {
     pub(super) password: String,
     pub(super) refusing: bool,
+    /// Whether log lines tell the idle CPU.
+    pub(super) idle: bool,
+    /// Whether `log` is refused to everybody.
+    pub(super) no_log: bool,
+    pub(super) gateways: Vec<Gateway>,
     pub(super) heartbeat: Option<Duration>,
     pub(super) api_delay: Duration,
     pub(super) answers: HashMap<String, String>,
@@ -68,7 +74,7 @@ pub(super) struct Knobs {
 impl Shared {
     pub(super) fn new(config: Config) -> Self {
         let mut rng = Rng::with_seed(config.seed);
-        let (life, world) = begin(&mut rng);
+        let (life, world) = begin(&mut rng, &config.users);
         Self {
             fanout: Fanout::default(),
             heartbeat_changed: Notify::new(),
@@ -78,6 +84,9 @@ impl Shared {
             knobs: Mutex::new(Knobs {
                 password: config.password.clone(),
                 refusing: false,
+                idle: true,
+                no_log: false,
+                gateways: Gateway::of_the_captures(),
                 heartbeat: config.heartbeat,
                 api_delay: Duration::ZERO,
                 answers: HashMap::new(),
@@ -93,7 +102,7 @@ impl Shared {
 
     /// Begins a new life: another Core-UUID, nobody registered.
     pub(super) fn reset(&self) {
-        let (life, world) = begin(&mut lock(&self.rng));
+        let (life, world) = begin(&mut lock(&self.rng), &self.config.users);
         *lock(&self.life) = life;
         *lock(&self.world) = world;
     }
@@ -176,7 +185,8 @@ impl Shared {
 
     /// Sends events and log lines to whoever wants them. Gives how many events there were.
     pub(super) fn publish(&self, now: u64, effects: &Effects) -> usize {
-        effects.logs.iter().for_each(|log| self.fanout.log(now, log));
+        let idle = self.knobs().idle;
+        effects.logs.iter().for_each(|log| self.fanout.log(now, log, idle));
         effects.events.iter().for_each(|event| {
             self.send(event);
         });
@@ -201,6 +211,21 @@ impl Shared {
 
     pub(super) fn queues(&self) -> MutexGuard<'_, Queues> {
         lock(&self.queues)
+    }
+
+    /// Tells all that a gateway came or went.
+    pub(super) fn gateway_changed(&self, subclass: &str, gateway: &Gateway) {
+        let caller = ("sofia_reg.c", "sofia_reg_check_gateway", 343);
+        let first = [("Event-Subclass", subclass)];
+        let mut event = self.identity().compose(self.now(), &first, "CUSTOM", caller);
+        event.header("profile-name", &gateway.profile).header("Gateway", &gateway.name);
+        self.fanout.send(&event.finish(None));
+    }
+
+    /// Sends a log line to whoever wants it.
+    pub(super) fn log(&self, line: &LogLine) {
+        let (now, idle) = (self.now(), self.knobs().idle);
+        self.fanout.log(now, line, idle);
     }
 
     pub(super) fn record(&self, client: u64, peer: SocketAddr, request: &Request) {
@@ -252,9 +277,10 @@ impl Shared {
     }
 }
 
-fn begin(rng: &mut Rng) -> (Life, World) {
+fn begin(rng: &mut Rng, users: &BTreeSet<String>) -> (Life, World) {
     let identity = Arc::new(Identity::new(random_uuid(rng)));
-    let world = World::new(Arc::clone(&identity), rng.u64(..));
+    let mut world = World::new(Arc::clone(&identity), rng.u64(..));
+    world.set_users(users.clone());
     (Life { identity, started: Instant::now() }, world)
 }
 

@@ -196,7 +196,7 @@ impl World {
         let identity = Arc::clone(&self.identity);
         let target = ("INVITE", &*call.caller.dialled, INVITE_EXPIRES);
         let exchange = Exchange::new(&identity, now, call.caller.peer, &call.client, target);
-        let accepted = exchange.authenticate(credentials, effects);
+        let accepted = exchange.authenticate(credentials, self.knows(&call.client.user), effects);
         match credentials {
             _ if accepted => self.set_up(now, call, effects),
             Credentials::Wrong | Credentials::WrongAgain => {

@@ -75,7 +75,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// Answers the challenge; gives whether that was right. Emits the events of every outcome.
-    pub(super) fn authenticate(&self, credentials: Credentials, effects: &mut Effects) -> bool {
+    ///
+    /// `known` is whether the directory has the account.
+    pub(super) fn authenticate(&self, credentials: Credentials, known: bool, effects: &mut Effects) -> bool {
         if matches!(credentials, Credentials::Stale | Credentials::MadeUp) {
             self.emit(Kind::RegisterAttempt, "unknown", "STALE", effects);
         }
@@ -85,6 +87,10 @@ impl<'a> Exchange<'a> {
         match credentials {
             Credentials::None | Credentials::MadeUp => false,
             Credentials::Wrong | Credentials::WrongAgain => {
+                if !known {
+                    let line = LogLine::unknown_account(self.from, &self.identity.domain, self.source.ip());
+                    effects.logs.push(line);
+                }
                 self.emit(Kind::RegisterAttempt, self.from, "FORBIDDEN", effects);
                 self.emit(Kind::RegisterFailure, self.from, "", effects);
                 self.log(1787, "failure", effects);
@@ -117,7 +123,7 @@ impl<'a> Exchange<'a> {
             self.identity.domain,
             self.source.ip()
         );
-        effects.logs.push(LogLine { line, text });
+        effects.logs.push(LogLine::registrar(line, text));
     }
 }
 
@@ -133,7 +139,7 @@ impl World {
     ) {
         let identity = Arc::clone(&self.identity);
         let exchange = Exchange::new(&identity, now, source, client, ("REGISTER", &client.user, expires));
-        if !exchange.authenticate(credentials, effects) {
+        if !exchange.authenticate(credentials, self.knows(&client.user), effects) {
             return;
         }
         if expires == 0 {

@@ -154,8 +154,17 @@ fn switch_line(switch: &SwitchState, now: Time) -> String {
             line += &format!("\n{} {what}", grouped(count));
         }
     }
+    for learnt in switch.out_of_reach.iter().take(MOST_LEARNT) {
+        line += &format!("\nnever banned: {} ({})", learnt.ip, learnt.label);
+    }
+    if switch.out_of_reach.len() > MOST_LEARNT {
+        line += &format!("\nand {} more", switch.out_of_reach.len() - MOST_LEARNT);
+    }
     line + &version
 }
+
+/// Addresses out of reach that are shown of a switch.
+const MOST_LEARNT: usize = 8;
 
 fn bans_line(overview: &Overview) -> String {
     let firewall = &overview.firewall;

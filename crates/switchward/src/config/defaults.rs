@@ -216,6 +216,7 @@ impl Default for GuardLimits {
             timeline: 65_536,
             wrong_call_state_block_duration: minutes(60),
             untrusted_block_duration: minutes(60),
+            log: true,
             silence_alarm: minutes(5),
         }
     }

@@ -260,6 +260,8 @@ pub struct GuardLimits {
     pub untrusted_block_duration: Duration,
     /// Records of what sources and accounts did lately, kept in memory.
     pub timeline: u32,
+    /// Read the switches' logs too.
+    pub log: bool,
     /// A switch that sends no event for so long raises an alarm.
     pub silence_alarm: Duration,
 }

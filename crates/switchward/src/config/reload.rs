@@ -65,6 +65,7 @@ impl Config {
                 max_sources: old.guard.max_sources,
                 max_registrations: old.guard.max_registrations,
                 timeline: old.guard.timeline,
+                log: old.guard.log,
                 ..self.guard
             },
             cache: self.cache,

@@ -74,6 +74,7 @@ impl From<Refusal> for Error {
             Refusal::Full => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Trusted { .. }
             | Refusal::Protected { .. }
+            | Refusal::Learnt { .. }
             | Refusal::AllowListed { .. }
             | Refusal::Covered { .. }
             | Refusal::Port(_) => StatusCode::BAD_REQUEST,

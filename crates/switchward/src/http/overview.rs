@@ -100,6 +100,21 @@ pub struct SwitchState {
     pub bad_address: u64,
     /// Frames that were no event although they said so.
     pub malformed: u64,
+    /// Whether its log is read too.
+    #[serde(default)]
+    pub log_read: bool,
+    /// Addresses that are never banned because it told so, in order; at most 100.
+    #[serde(default)]
+    pub out_of_reach: Vec<OutOfReach>,
+}
+
+/// An address that is never banned because a switch told so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutOfReach {
+    /// The address.
+    pub ip: String,
+    /// What it is: "gateway carrier1".
+    pub label: String,
 }
 
 /// What the guard counted since the start.
@@ -258,9 +273,20 @@ impl SwitchState {
             forged: counts.forged.load(Relaxed),
             bad_address: counts.bad_address.load(Relaxed),
             malformed: counts.malformed.load(Relaxed),
+            log_read: counts.log.reading.load(Relaxed),
+            out_of_reach: switch.learnt.all().iter().take(MOST_OUT_OF_REACH).map(OutOfReach::of).collect(),
         }
     }
 }
+
+impl OutOfReach {
+    fn of(learnt: &guard::engine::Learnt) -> OutOfReach {
+        OutOfReach { ip: learnt.ip.to_string(), label: learnt.label.to_string() }
+    }
+}
+
+/// Addresses of a switch that are listed.
+const MOST_OUT_OF_REACH: usize = 100;
 
 impl Counted {
     fn of(counts: &guard::counts::Counts) -> Counted {

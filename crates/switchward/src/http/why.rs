@@ -42,8 +42,12 @@ pub struct Why {
     pub enforced: bool,
     /// Why they are not.
     pub unenforced: Option<String>,
-    /// The network of trusted or of the operator's and the host's own addresses that it is in.
+    /// The network of trusted or of the operator's and the host's own addresses that it is in, or the address of a gateway or switch
+    /// that it is or lies beside.
     pub out_of_reach: Option<String>,
+    /// What a switch told that it is: "gateway carrier1". Left out when it told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<String>,
     /// The ban that covers it.
     pub ban: Option<BanAccount>,
     /// Bans of single ports of it.
@@ -253,7 +257,11 @@ fn tell(app: &App, asked: IpAddr, ip: String, known: &Explanation, now: Time) ->
         standing: standing(known),
         enforced: app.is_enforcing(),
         unenforced: unenforced(app),
-        out_of_reach: known.out_of_reach.map(|net| net.to_string()),
+        out_of_reach: known
+            .out_of_reach
+            .map(|net| net.to_string())
+            .or_else(|| known.learnt.as_ref().map(|learnt| learnt.ip.to_string())),
+        learnt: known.learnt.as_ref().map(|learnt| learnt.label.to_string()),
         ban: known.ban.as_ref().map(|ban| BanAccount::of(ban, now)),
         port_bans: known.ports.iter().map(|ban| BanAccount::of(ban, now)).collect(),
         allowed: known.allowed.as_ref().map(AllowAccount::of),
@@ -283,7 +291,7 @@ fn standing(known: &Explanation) -> Standing {
         Standing::Banned
     } else if !known.ports.is_empty() {
         Standing::PortBanned
-    } else if known.out_of_reach.is_some() {
+    } else if known.out_of_reach.is_some() || known.learnt.is_some() {
         Standing::OutOfReach
     } else if known.allowed.is_some() {
         Standing::Allowed

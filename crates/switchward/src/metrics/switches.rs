@@ -45,6 +45,25 @@ pub(super) fn families(app: &App) -> Vec<Family> {
         verdict = verdict.durations(&[("switch", name)], &counts.verdict);
         batch = batch.durations(&[("switch", name)], &counts.batch);
     }
+    let mut log = Family::counter(
+        "switchward_log_lines",
+        "Lines of the switch's log: read; of those matched (they became observations), repeated (an event tells the same), \
+         ambiguous (they can be read in two ways and were refused) or skipped (too many in a second).",
+    );
+    let mut log_read = Family::gauge("switchward_switch_log_read", "Whether the switch's log is read.");
+    for switch in &app.switches {
+        let (name, lines) = (switch.name.as_str(), &switch.counts.log);
+        log_read = log_read.flag(&[("switch", name)], lines.reading.load(Relaxed));
+        for (state, count) in [
+            ("read", &lines.read),
+            ("matched", &lines.matched),
+            ("repeated", &lines.repeated),
+            ("ambiguous", &lines.ambiguous),
+            ("skipped", &lines.skipped),
+        ] {
+            log = log.count(&[("switch", name), ("state", state)], count.load(Relaxed));
+        }
+    }
     let each = |family: Family, count: fn(&Counts) -> &AtomicU64| {
         let switches = app.switches.iter();
         switches.fold(family, |family, switch| {
@@ -72,6 +91,8 @@ pub(super) fn families(app: &App) -> Vec<Family> {
         each(killed, |counts| &counts.killed),
         events,
         ignored,
+        log_read,
+        log,
         verdict,
         batch,
     ]

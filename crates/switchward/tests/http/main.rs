@@ -29,6 +29,7 @@ mod headers;
 mod history;
 mod kernel;
 mod lists;
+mod log;
 mod malformed;
 mod metrics;
 #[path = "../common/name_server.rs"]
@@ -36,6 +37,7 @@ mod name_server;
 mod names;
 mod notifications;
 mod odd;
+mod reach;
 mod receivers;
 mod reports;
 mod stream;

@@ -2,7 +2,7 @@
 
 use crate::{
     clock,
-    switch::Shared,
+    switch::{Shared, gateway},
     world::{Call, Leg, Registration, State},
 };
 use std::fmt::Write as _;
@@ -154,7 +154,9 @@ fn registration(shared: &Shared, registration: &Registration) -> Vec<String> {
 
 pub(super) fn sofia(shared: &Shared, words: &[&str]) -> String {
     match words {
-        ["status"] => include_str!("../../../templates/api/sofia_status.txt").into(),
+        ["status"] => gateway::status(shared),
+        ["xmlstatus", "gateway"] => gateway::xml(shared, None),
+        ["xmlstatus", "gateway", name, ..] => gateway::xml(shared, Some(*name)),
         ["status", "profile", "internal", "reg", rest @ ..] => {
             let found = matching(shared, rest.first().copied());
             let mut out = format!("\nRegistrations:\n{RULE}\n");

@@ -255,6 +255,14 @@ pub(super) const GUARD: Section = Section {
         )
         .follows("security.block_duration", |c| c.guard.untrusted_block_duration = c.security.block_duration),
         Setting::new(
+            "guard.log",
+            "",
+            Field::Bool(|c| &mut c.guard.log),
+            "Read the switches' logs too, over a second connection to each event socket: accounts that do not exist, \
+             refusals by access lists and calls over the limit have no event.",
+        )
+        .restart(),
+        Setting::new(
             "guard.silence_alarm",
             "",
             span(|c| &mut c.guard.silence_alarm),

@@ -192,6 +192,7 @@ const NEW: &[Row] = &[
     row!(guard.timeline, "", "6000", "", "6000"),
     row!(guard.wrong_call_state_block_duration, "", r#""1m""#, "", "60s"),
     row!(guard.untrusted_block_duration, "", r#""3m""#, "", "180s"),
+    row!(guard.log, "", "false", "", "false"),
     row!(guard.silence_alarm, "", r#""10m""#, "", "600s"),
     row!(alarms.disconnected_after, "", r#""1m""#, "", "60s"),
     row!(alarms.reconnects, "", "7", "", "7"),

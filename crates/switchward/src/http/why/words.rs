@@ -38,7 +38,10 @@ pub(super) fn words(account: &Why, known: &Explanation, place: Option<&Place>, n
     for ban in known.ban.iter().chain(&known.ports) {
         tell_ban(&mut text, ban, account, now);
     }
-    if let Some(net) = &account.out_of_reach {
+    if let Some(learnt) = &known.learnt {
+        _ = write!(text, "\n  out of reach: {} is {}, as the switch told", learnt.ip, learnt.label);
+    }
+    if let Some(net) = known.out_of_reach {
         _ = write!(text, "\n  out of reach: in {net}, which is trusted, an operator's or the host's own");
     }
     if let Some(entry) = &known.allowed {

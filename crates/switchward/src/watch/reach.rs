@@ -1,0 +1,214 @@
+//! Learns from a switch what is out of reach: its gateways and trunks, and its own addresses.
+//!
+//! It asks when events begin to be read, when a gateway comes, goes or changes, when the switch has another address, and now and
+//! then; names are asked of DNS again when their time to live is over, and a look that fails keeps what was there. Start with
+//! [`follow`].
+
+use crate::app::App;
+use crate::names::HostName;
+use crate::names::lookup::{self, Answer, Family, parse_server};
+use crate::reach;
+use crate::switch::Switch;
+use extract::freeswitch::gateways::{Host, Kind, Place, gateways, status};
+use guard::engine::{Learnt, MOST_LEARNT};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Learns whenever `up` says that events are read, until its sender is gone.
+pub(super) async fn follow(app: Arc<App>, switch: Arc<Switch>, mut up: watch::Receiver<bool>) {
+    let mut places = Vec::new();
+    let mut names = Names::default();
+    loop {
+        if up.wait_for(|up| *up).await.is_err() {
+            return;
+        }
+        match ask(&switch).await {
+            Ok(told) => places = told,
+            Err(why) => tracing::warn!(
+                switch = switch.name,
+                %why,
+                "the switch did not list its gateways; firewall.never_ban keeps them out of reach"
+            ),
+        }
+        // What is known is in force before the names are asked, which takes its time.
+        put_in_force(&app, &switch, &places, &names);
+        let next = names.look(&app, &places).await;
+        put_in_force(&app, &switch, &places, &names);
+        let wait = async {
+            tokio::select! {
+                () = switch.learnt.again.notified() => tokio::time::sleep(SETTLE).await,
+                () = tokio::time::sleep(next) => {}
+            }
+        };
+        tokio::select! {
+            () = wait => {}
+            down = up.wait_for(|up| !*up) => if down.is_err() { return },
+        }
+        // A ban may have been decided while its target was being learnt.
+        reach::sweep(&app);
+    }
+}
+
+/// Gateways and profiles, as the switch lists them.
+async fn ask(switch: &Switch) -> Result<Vec<Place>, String> {
+    let api = async |command| {
+        let answer = switch.commands.api(command, Duration::from_secs(30)).await;
+        answer.map_err(|error| error.to_string())
+    };
+    let listed = gateways(&api("sofia xmlstatus gateway").await?, MOST_LEARNT);
+    let mut places = status(&api("sofia status").await?, MOST_LEARNT);
+    let proxies: BTreeSet<&str> = listed.iter().map(|place| &*place.name).collect();
+    places.retain(|place| place.kind != Kind::Gateway || !proxies.contains(&*place.name));
+    places.extend(listed);
+    Ok(places)
+}
+
+fn put_in_force(app: &App, switch: &Switch, places: &[Place], names: &Names) {
+    if switch.learnt.replace(learnt(switch, places, names)) {
+        reach::publish(app);
+        let gateways = places.iter().filter(|place| place.kind == Kind::Gateway).count();
+        tracing::info!(switch = switch.name, gateways, "learnt which addresses are out of reach");
+    }
+}
+
+fn learnt(switch: &Switch, places: &[Place], names: &Names) -> Vec<Learnt> {
+    let mut all = Vec::new();
+    for place in places {
+        let label: Arc<str> = match place.kind {
+            Kind::Gateway => format!("gateway {}", place.name),
+            Kind::Profile => format!("switch {} (profile {})", switch.name, place.name),
+        }
+        .into();
+        let mut add = |ip: IpAddr| {
+            if !ip.is_unspecified() && !ip.is_multicast() {
+                all.push(Learnt { ip, label: label.clone() });
+            }
+        };
+        match &place.host {
+            Host::Address(ip) => add(*ip),
+            name => names.addresses(name).for_each(add),
+        }
+    }
+    let own: Arc<str> = format!("switch {}", switch.name).into();
+    let own =
+        switch.learnt.own().filter(|ip| !ip.is_unspecified()).map(|ip| Learnt { ip, label: own.clone() });
+    all.extend(own);
+    all
+}
+
+/// The addresses of the names that stand for gateways.
+#[derive(Default)]
+struct Names {
+    known: BTreeMap<Host, BTreeSet<IpAddr>>,
+}
+
+impl Names {
+    fn addresses(&self, host: &Host) -> impl Iterator<Item = IpAddr> {
+        self.known.get(host).into_iter().flatten().copied()
+    }
+
+    /// Asks DNS for all names; tells when to ask again.
+    async fn look(&mut self, app: &App, places: &[Place]) -> Duration {
+        let hosts = places.iter().map(|place| &place.host);
+        let wanted: BTreeSet<&Host> =
+            hosts.filter(|host| matches!(host, Host::Name { .. })).take(MOST_NAMES).collect();
+        self.known.retain(|host, _| wanted.contains(host));
+        if wanted.is_empty() {
+            return ASK_AGAIN;
+        }
+        let config = app.config.load_full();
+        let servers: Vec<_> =
+            config.security.name_servers.iter().filter_map(|text| parse_server(text)).collect();
+        let resolver = match lookup::resolver(&servers) {
+            Ok(resolver) => resolver,
+            Err(why) => {
+                tracing::warn!(%why, "no name server to ask for the addresses of gateways");
+                return ASK_AGAIN;
+            }
+        };
+        let mut next = ASK_AGAIN;
+        let mut wanted = wanted.into_iter().cloned();
+        let mut looks = JoinSet::new();
+        loop {
+            while looks.len() < AT_ONCE
+                && let Some(host) = wanted.next()
+            {
+                let resolver = resolver.clone();
+                looks.spawn(async move {
+                    let (found, ttl) = resolve(&resolver, &host).await;
+                    (host, found, ttl)
+                });
+            }
+            let Some(over) = looks.join_next().await else { return next };
+            let Ok((host, found, ttl)) = over else { continue };
+            next = next.min(ttl.max(SHORTEST_TTL));
+            if found.is_empty() {
+                tracing::warn!(
+                    ?host,
+                    "the name of a gateway has no address now; what was known of it is kept"
+                );
+            } else {
+                self.known.insert(host, found);
+            }
+        }
+    }
+}
+
+/// The addresses of a name and, where SIP asks for them (RFC 3263 section 4.2), of the hosts that its SRV records name.
+async fn resolve(resolver: &TokioResolver, host: &Host) -> (BTreeSet<IpAddr>, Duration) {
+    let Host::Name { name, port } = host else { return (BTreeSet::new(), ASK_AGAIN) };
+    let mut names = vec![name.clone()];
+    if !port {
+        let of = async |service: &str| targets(resolver, &format!("{service}.{name}.")).await;
+        let (udp, tcp, tls) = tokio::join!(of("_sip._udp"), of("_sip._tcp"), of("_sips._tcp"));
+        names.extend(udp.into_iter().chain(tcp).chain(tls));
+        names[1..].sort();
+        names.dedup();
+    }
+    let (mut found, mut shortest) = (BTreeSet::new(), ASK_AGAIN);
+    for name in names.iter().take(1 + MOST_TARGETS) {
+        let Ok(name) = name.parse::<HostName>() else { continue };
+        let Answer { v4, v6 } = lookup::look(resolver, &name, LONGEST_LOOK).await;
+        for family in [v4, v6] {
+            match family {
+                Family::Found(answer) => {
+                    shortest = shortest.min(answer.ttl);
+                    found.extend(answer.addresses);
+                }
+                Family::None { .. } => {}
+                Family::Failed(_) => shortest = shortest.min(SHORTEST_TTL),
+            }
+        }
+    }
+    (found, shortest)
+}
+
+/// The hosts of a service.
+async fn targets(resolver: &TokioResolver, service: &str) -> Vec<String> {
+    let Ok(name) = Name::from_ascii(service) else { return Vec::new() };
+    let asked = tokio::time::timeout(LONGEST_LOOK, resolver.lookup(name, RecordType::SRV)).await;
+    let Ok(Ok(answer)) = asked else { return Vec::new() };
+    let targets = answer.answers().iter().filter_map(|record| match &record.data {
+        RData::SRV(record) => Some(record.target.to_ascii().trim_end_matches('.').to_owned()),
+        _ => None,
+    });
+    targets.filter(|target| !target.is_empty()).take(MOST_TARGETS).collect()
+}
+
+/// Without any sign that something changed the switch is asked so often.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
+/// A name is not asked more often, whatever its time to live.
+const SHORTEST_TTL: Duration = Duration::from_secs(30);
+/// After the first sign, so that a rescan of a hundred gateways is one question.
+const SETTLE: Duration = Duration::from_millis(250);
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+const MOST_NAMES: usize = 256;
+/// Names that are asked at a time.
+const AT_ONCE: usize = 16;
+const MOST_TARGETS: usize = 16;

@@ -2,10 +2,13 @@
 //!
 //! Everything an attacker chose has been made printable and cut before it gets in here.
 
+use crate::moments::Moments;
 use crate::observation::Evidence;
+use crate::rule::Limit;
 use crate::source::Target;
 use crate::tally::Record;
 use crate::time::Time;
+use crate::timeline::Moment;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -67,6 +70,15 @@ pub struct Reason {
     /// Earlier bans of the target that counted then, and made this one longer.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priors: u32,
+    /// How many strikes the rule took then; 0 when that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub threshold: u32,
+    /// Seconds of its window then; 0 likewise.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub window: u32,
+    /// A few moments that led to it.
+    #[serde(default, skip_serializing_if = "Moments::is_empty")]
+    pub moments: Moments,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -89,7 +101,23 @@ impl Reason {
             switch: String::new(),
             standing: String::new(),
             priors: 0,
+            threshold: 0,
+            window: 0,
+            moments: Moments::default(),
         }
+    }
+
+    /// With what the rule took, and the moments that led to it.
+    pub(crate) fn after(mut self, limit: Limit, moments: &[Moment]) -> Reason {
+        self.threshold = limit.threshold;
+        self.window = u32::try_from(limit.window.as_secs()).unwrap_or(u32::MAX);
+        self.with_moments(moments)
+    }
+
+    /// With the moments that led to it.
+    pub(crate) fn with_moments(mut self, moments: &[Moment]) -> Reason {
+        self.moments = Moments::of(moments, self.last, &self.users, &self.agents);
+        self
     }
 
     /// The reason that a rule has after counting `record`; `what` names the strikes ("failed registrations").
@@ -128,6 +156,9 @@ impl Reason {
             switch: switch.into(),
             standing: String::new(),
             priors: 0,
+            threshold: 0,
+            window: 0,
+            moments: Moments::default(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! How many bans may be made in a minute: what turns a runaway rule, or a poisoned one, into an alarm.
 //!
-//! Two budgets: of all bans that the guard makes, and of those that hit a source with standing. Both count over the last 60 s in steps of a
-//! second, so that no 60 s ever hold more than allowed. Operators' orders never come in here. Start with [`Budgets::take`].
+//! Two budgets: of all bans that the guard makes, and of sources with standing that are hit by one, wholly or a port of them: twenty wrong
+//! phones of one office are one source. Both count over the last 60 s in steps of a second, so that no 60 s ever hold more than
+//! allowed. Operators' orders never come in here. Start with [`Budgets::take`].
 
+use crate::source::Source;
 use crate::time::Time;
 use parking_lot::Mutex;
 
@@ -11,7 +13,7 @@ use parking_lot::Mutex;
 pub struct Budget {
     /// Bans of the guard, of all.
     pub all: u32,
-    /// Those of sources with standing.
+    /// Sources with standing that are hit by one.
     pub standing: u32,
 }
 
@@ -27,45 +29,69 @@ impl Default for Budget {
 pub enum Spent {
     /// That of all bans.
     All,
-    /// That of bans of sources with standing.
+    /// That of sources with standing.
     Standing,
 }
 
 /// What was spent in the last minute.
 #[derive(Default)]
 pub struct Budgets {
-    minutes: Mutex<[Minute; 2]>,
+    spent: Mutex<(Minute, Hit)>,
 }
 
 impl Budgets {
-    /// Takes one ban out of the budget.
+    /// Takes one ban out of the budget; `standing` is the source, when it has standing.
     ///
     /// # Errors
     /// The budget that is spent; nothing is taken then.
-    pub fn take(&self, budget: Budget, has_standing: bool, now: Time) -> Result<(), Spent> {
+    pub fn take(&self, budget: Budget, standing: Option<Source>, now: Time) -> Result<(), Spent> {
         let now = now.secs();
-        let [all, standing] = &mut *self.minutes.lock();
+        let (all, hit) = &mut *self.spent.lock();
         if all.count(now) >= budget.all {
             return Err(Spent::All);
         }
-        if has_standing && standing.count(now) >= budget.standing {
+        if standing.is_some_and(|source| !hit.add(source, budget.standing, now)) {
             return Err(Spent::Standing);
         }
         all.add(now);
-        if has_standing {
-            standing.add(now);
-        }
         Ok(())
     }
 
-    /// Bans made in the last minute: of all, and of sources with standing.
+    /// What was spent in the last minute: bans of all, and sources with standing that were hit.
     pub fn spent(&self, now: Time) -> (u32, u32) {
-        let [all, standing] = &mut *self.minutes.lock();
-        (all.count(now.secs()), standing.count(now.secs()))
+        let (all, hit) = &*self.spent.lock();
+        let hit = hit.0.iter().filter(|(_, at)| is_lately(*at, now.secs())).count();
+        (all.clone().count(now.secs()), hit as u32)
     }
 }
 
+/// Sources with standing that were hit, and in which second last; not longer than the budget.
+#[derive(Default)]
+struct Hit(Vec<(Source, u64)>);
+
+impl Hit {
+    /// Whether a source may be hit; it is then.
+    fn add(&mut self, source: Source, most: u32, now: u64) -> bool {
+        self.0.retain(|(_, at)| is_lately(*at, now));
+        if let Some((_, last)) = self.0.iter_mut().find(|(other, _)| *other == source) {
+            *last = now;
+            return true;
+        }
+        let is_room = self.0.len() < most as usize;
+        if is_room {
+            self.0.push((source, now));
+        }
+        is_room
+    }
+}
+
+/// Within the last minute, or a little ahead because the clock was set back.
+fn is_lately(at: u64, now: u64) -> bool {
+    now <= at + 60 && at <= now + 60
+}
+
 /// A minute of counts by second, and the second that is not over.
+#[derive(Clone)]
 struct Minute {
     counts: [u32; SLOTS],
     sum: u32,
@@ -110,41 +136,60 @@ mod tests {
 
     #[test]
     fn no_minute_holds_more_than_its_budget() {
-        proptest::proptest!(|(gaps in proptest::collection::vec((0u64..20_000, proptest::bool::ANY), 1..300), all in 0u32..30, standing in 0u32..10)| {
+        proptest::proptest!(|(gaps in proptest::collection::vec((0u64..20_000, proptest::option::of(0u32..20)), 1..300), all in 0u32..30, standing in 0u32..10)| {
             let (budgets, budget) = (Budgets::default(), Budget { all, standing });
             let (mut now, mut made) = (Time::from_secs(1_000_000), Vec::new());
-            for (gap, has_standing) in gaps {
+            for (gap, known) in gaps {
                 now = now + Duration::from_millis(gap);
-                let taken = budgets.take(budget, has_standing, now);
+                let taken = budgets.take(budget, known.map(source), now);
                 if taken.is_ok() {
-                    made.push((now, has_standing));
+                    made.push((now, known));
                 }
-                let within = |window: u64, of: &dyn Fn(bool) -> bool| {
-                    made.iter().filter(|(at, has)| now.since(*at) < Duration::from_secs(window) && of(*has)).count() as u32
+                let lately = |window: u64| {
+                    let made = made.iter().filter(move |(at, _)| now.since(*at) < Duration::from_secs(window));
+                    made.map(|(_, known)| *known)
                 };
-                proptest::prop_assert!(within(60, &|_| true) <= all);
-                proptest::prop_assert!(within(60, &|has| has) <= standing);
+                let hit = lately(60).flatten().collect::<std::collections::BTreeSet<u32>>().len() as u32;
+                proptest::prop_assert!(lately(60).count() as u32 <= all);
+                proptest::prop_assert!(hit <= standing);
                 // Refused only when the last 61 s are really full.
                 match taken {
                     Ok(()) => {}
-                    Err(Spent::All) => proptest::prop_assert!(within(62, &|_| true) >= all),
-                    Err(Spent::Standing) => proptest::prop_assert!(within(62, &|has| has) >= standing),
+                    Err(Spent::All) => proptest::prop_assert!(lately(62).count() as u32 >= all),
+                    Err(Spent::Standing) => proptest::prop_assert!(lately(62).flatten().count() as u32 >= standing),
                 }
             }
         });
+    }
+
+    fn source(n: u32) -> Source {
+        Source::V4(std::net::Ipv4Addr::from(0xc612_0000 + n))
+    }
+
+    #[test]
+    fn many_phones_of_one_source_are_one_source() {
+        let (budgets, budget) = (Budgets::default(), Budget { all: 1000, standing: 2 });
+        let at = |secs: u64| Time::from_secs(1_000_000 + secs);
+        for secs in 0..20 {
+            assert_eq!(budgets.take(budget, Some(source(1)), at(secs)), Ok(()));
+        }
+        assert_eq!(budgets.take(budget, Some(source(2)), at(20)), Ok(()));
+        assert_eq!(budgets.take(budget, Some(source(3)), at(20)), Err(Spent::Standing));
+        assert_eq!(budgets.spent(at(20)), (21, 2));
+        assert_eq!(budgets.take(budget, Some(source(3)), at(81)), Ok(()));
     }
 
     #[test]
     fn a_clock_that_jumps_neither_panics_nor_locks_the_budget() {
         let (budgets, budget) = (Budgets::default(), Budget { all: 2, standing: 1 });
         let at = Time::from_secs(1_000_000);
-        assert_eq!(budgets.take(budget, true, at), Ok(()));
-        assert_eq!(budgets.take(budget, true, at), Err(Spent::Standing));
-        assert_eq!(budgets.take(budget, false, at - Duration::from_secs(30)), Ok(()));
-        assert_eq!(budgets.take(budget, false, at), Err(Spent::All));
+        assert_eq!(budgets.take(budget, Some(source(1)), at), Ok(()));
+        assert_eq!(budgets.take(budget, Some(source(2)), at), Err(Spent::Standing));
+        assert_eq!(budgets.take(budget, None, at - Duration::from_secs(30)), Ok(()));
+        assert_eq!(budgets.take(budget, None, at), Err(Spent::All));
         assert_eq!(budgets.spent(at), (2, 1));
-        assert_eq!(budgets.take(budget, false, at - Duration::from_secs(86_400)), Ok(()));
-        assert_eq!(budgets.take(budget, false, Time::from_secs(u64::MAX / 2_000_000)), Ok(()));
-        assert_eq!(budgets.take(budget, false, Time::ZERO), Ok(()));
+        assert_eq!(budgets.take(budget, None, at - Duration::from_secs(86_400)), Ok(()));
+        assert_eq!(budgets.take(budget, None, Time::from_secs(u64::MAX / 2_000_000)), Ok(()));
+        assert_eq!(budgets.take(budget, None, Time::ZERO), Ok(()));
     }
 }

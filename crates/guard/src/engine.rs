@@ -9,6 +9,7 @@ use crate::counts::Counts;
 use crate::fraud::{Fraud, FraudLimits, FraudRule};
 use crate::ledger::{AllowedBy, Journal, Ledger, Paced};
 use crate::observation::{Observation, What};
+use crate::past::Past;
 use crate::policy::Policy;
 use crate::signal::{Signal, Signals};
 use crate::source::{Source, Target};
@@ -30,6 +31,7 @@ mod lately;
 mod look;
 mod neighbours;
 mod orders;
+mod past;
 mod place;
 mod reach;
 mod seen;
@@ -64,11 +66,19 @@ pub struct Limits {
     pub bans: usize,
     /// Records of what sources did lately.
     pub timeline: usize,
+    /// Sources, accounts and earlier bans remembered over weeks, each.
+    pub remembered: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { windows: 1_000_000, registrations: 200_000, bans: 1_000_000, timeline: 65_536 }
+        Limits {
+            windows: 1_000_000,
+            registrations: 200_000,
+            bans: 1_000_000,
+            timeline: 65_536,
+            remembered: 200_000,
+        }
     }
 }
 
@@ -81,14 +91,15 @@ pub struct Guard {
     counts: Counts,
     atlas: ArcSwap<Atlas>,
     suspicion: ArcSwapOption<Suspicion>,
+    reach: reach::Reach,
     fraud: Fraud,
     /// Slots of the fraud rules, by their numbers.
     fraud_slots: [u8; FraudRule::ALL.len()],
-    reach: reach::Reach,
     /// When a full ledger was last told.
     full_told: Paced,
     /// Log-ins that were told as suspicious.
     compromises: Mutex<Told>,
+    past: Past,
     hasher: RandomState,
 }
 
@@ -113,10 +124,11 @@ impl Guard {
             counts: Counts::default(),
             atlas: ArcSwap::default(),
             suspicion: ArcSwapOption::new(Suspicion::built_in().ok().map(Arc::new)),
-            fraud: Fraud::new(FraudLimits::default(), hasher.clone()),
             reach: reach::Reach::default(),
+            fraud: Fraud::new(FraudLimits::default(), hasher.clone()),
             full_told: Paced::default(),
             compromises: Mutex::default(),
+            past: Past::new(limits.remembered, seed),
             hasher,
         }
     }
@@ -199,6 +211,9 @@ impl Guard {
         if self.is_denied(&seen, signals) {
             signals |= Signals::one(Signal::DeniedCountry);
         }
+        if signals.has(Signal::AuthFailed) && self.is_from_a_new_country(&seen) {
+            signals |= Signals::one(Signal::NewCountry);
+        }
         self.strike(&mut seen, signals, &mut verdicts);
         match seen.seen.what {
             What::AuthFailed(_) => _ = self.untrusted(&seen, &mut verdicts),
@@ -210,6 +225,7 @@ impl Guard {
             }
             What::AuthSucceeded => self.succeeded(&seen, &mut verdicts),
             What::Registered { expires } => self.registered(&seen, expires, &mut verdicts),
+            What::CallAnswered { .. } => self.answered(&seen),
             What::Unregistered | What::Expired => {
                 let mut shard = self.shard(seen.source).lock();
                 shard.standings.unbind(seen.source, seen.seen.user, seen.seen.domain);
@@ -249,6 +265,7 @@ impl Guard {
             let slots = shard.windows.len().max(shard.crowds.len()) / 600 + 64;
             shard.sweep(now, slots, &compiled);
         }
+        self.past.tick(compiled.policy.growth, now);
         self.ledger.expire(now)
     }
 }

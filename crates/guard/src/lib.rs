@@ -13,6 +13,7 @@ mod crowd;
 pub mod engine;
 pub mod fraud;
 pub mod ledger;
+pub mod moments;
 mod names;
 pub mod observation;
 pub mod past;

@@ -67,12 +67,14 @@ pub struct PastState {
     pub bytes: usize,
     /// Bans made in the last minute.
     pub bans_lately: u32,
-    /// Those of sources with standing among them.
-    pub standing_bans_lately: u32,
+    /// Sources with standing that were hit by one.
+    pub standing_hit_lately: u32,
 }
 
 /// See the module.
 pub struct Past {
+    /// Whether anything is remembered.
+    remembers: bool,
     reputation: Reputation,
     priors: Priors,
     budgets: Budgets,
@@ -81,10 +83,12 @@ pub struct Past {
 }
 
 impl Past {
-    /// Room for `capacity` sources, as many accounts, and as many targets of earlier bans. `seed` keys the hashes.
+    /// Room for `capacity` sources, as many accounts, and as many targets of earlier bans. `seed` keys the hashes. With
+    /// room for none nothing is remembered.
     pub fn new(capacity: usize, seed: [u64; 4]) -> Past {
         let hasher = RandomState::with_seeds(seed[0], seed[1], seed[2], seed[3]);
         Past {
+            remembers: capacity > 0,
             reputation: Reputation::new(capacity, [seed[0] ^ seed[2], seed[1] ^ seed[3]], &hasher),
             priors: Priors::new(capacity, hasher),
             budgets: Budgets::default(),
@@ -104,7 +108,7 @@ impl Past {
 
     /// Right credentials came from a source, on this evidence. A forgery earns nothing.
     pub fn succeeded(&self, seen: &Success<'_>, evidence: Evidence, now: Time) {
-        if evidence > Evidence::Forgeable {
+        if self.remembers && evidence > Evidence::Forgeable {
             let attacked_on = || self.priors.proven_on(Target::Host(seen.source));
             self.reputation.succeeded(seen, attacked_on, now);
         }
@@ -122,30 +126,27 @@ impl Past {
         self.reputation.of_source(source, now).now(phones, allowed)
     }
 
-    /// How long a ban of a target lasts whose rule says `base`, and how many earlier ones there were. What forgeable evidence asks for never
-    /// grows.
+    /// How long a ban of a target lasts whose rule says `base`, and how many earlier ones there were. What weak evidence asks for, which
+    /// may be forged, never grows.
     pub fn ban_time(
         &self,
         target: Target,
         base: Duration,
-        evidence: Evidence,
+        is_weak: bool,
         tier: Tier,
         growth: Growth,
         now: Time,
     ) -> (Duration, u32) {
-        let priors = match evidence {
-            Evidence::Forgeable => 0,
-            Evidence::Likely | Evidence::Proven => self.priors.count(target, growth, now),
-        };
+        let priors = if is_weak { 0 } else { self.priors.count(target, growth, now) };
         (growth.grown(base, priors, tier), priors)
     }
 
-    /// Takes a ban out of the budgets; what is spent otherwise, and whether it is time to tell.
+    /// Takes a ban out of the budgets; `standing` is its source, when that has standing.
     ///
     /// # Errors
     /// The budget that is spent, and whether a minute has passed since that was told.
-    pub fn spend(&self, budget: Budget, has_standing: bool, now: Time) -> Result<(), (Spent, bool)> {
-        let Err(spent) = self.budgets.take(budget, has_standing, now) else { return Ok(()) };
+    pub fn spend(&self, budget: Budget, standing: Option<Source>, now: Time) -> Result<(), (Spent, bool)> {
+        let Err(spent) = self.budgets.take(budget, standing, now) else { return Ok(()) };
         let mut told = self.told.lock();
         let last = &mut told[spent as usize];
         let due = last.is_none_or(|last| now < last || now.since(last) >= MINUTE);
@@ -158,7 +159,7 @@ impl Past {
     /// The guard made a ban. What forgeable evidence made is not remembered.
     pub fn banned(&self, ban: &Ban, growth: Growth, now: Time) {
         let evidence = ban.reason.evidence;
-        if evidence == Evidence::Forgeable || ban.origin.is_operator() {
+        if !self.remembers || evidence == Evidence::Forgeable || ban.origin.is_operator() {
             return;
         }
         let is_proven = evidence == Evidence::Proven;
@@ -218,14 +219,14 @@ impl Past {
     pub fn state(&self, now: Time) -> PastState {
         let reputation = self.reputation.state();
         let (priors, bytes) = self.priors.state();
-        let (bans_lately, standing_bans_lately) = self.budgets.spent(now);
+        let (bans_lately, standing_hit_lately) = self.budgets.spent(now);
         PastState {
             sources: reputation.sources,
             accounts: reputation.accounts,
             priors,
             bytes: reputation.bytes + bytes,
             bans_lately,
-            standing_bans_lately,
+            standing_hit_lately,
         }
     }
 }

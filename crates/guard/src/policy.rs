@@ -3,8 +3,10 @@
 //! A [`Policy`] is plain values, made from the configuration and replaced as a whole. [`Policy::rules`] spells it out as
 //! [`Rule`]s, which is all that the engine reads; [`builtin`] has those that are there without any configuration.
 
+use crate::budget::Budget;
 use crate::countries::CountryRule;
 use crate::pattern::DomainPattern;
+use crate::priors::Growth;
 use crate::rule::{Limit, MOST_DISTINCT, MOST_RULES, MOST_STRIKES, Rule, RuleChange, RuleOrigin};
 use crate::window;
 use ipnet::IpNet;
@@ -41,6 +43,10 @@ pub struct Policy {
     pub untrusted: Vec<DomainPattern>,
     /// Longest ban that forgeable evidence alone may make.
     pub forgeable_max: Duration,
+    /// How ban times grow with earlier bans.
+    pub growth: Growth,
+    /// How many bans the guard makes in a minute.
+    pub budget: Budget,
     /// Networks that are never banned.
     pub trusted: Vec<IpNet>,
     /// The operator's own addresses and the switch's: never banned either.
@@ -76,6 +82,8 @@ impl Default for Policy {
             untrusted_ban: minutes(60),
             untrusted: Vec::new(),
             forgeable_max: minutes(2),
+            growth: Growth::default(),
+            budget: Budget::default(),
             trusted: ["127.0.0.1/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
                 .iter()
                 .filter_map(|text| text.parse().ok())

@@ -59,13 +59,23 @@ pub struct Prior {
 }
 
 impl Prior {
+    /// How many still count; the one that stands is not an earlier one.
     fn count(self, kept: Duration, now: Time) -> u32 {
+        u32::from(self.left(kept, now)) - u32::from(self.stands(now))
+    }
+
+    fn stands(self, now: Time) -> bool {
+        self.count > 0 && self.ended > now
+    }
+
+    /// How many are not forgotten, the one that stands among them.
+    fn left(self, kept: Duration, now: Time) -> u8 {
         let age = now.since(self.ended);
         if age >= kept {
             return 0;
         }
         let weeks = age.as_secs() / WEEK.as_secs();
-        u32::from(self.count).saturating_sub(u32::try_from(weeks).unwrap_or(u32::MAX))
+        self.count.saturating_sub(u8::try_from(weeks).unwrap_or(u8::MAX))
     }
 }
 
@@ -111,26 +121,29 @@ impl Priors {
         self.table.lock().get(&target).map(|prior| prior.proven_on).filter(|day| *day > 0)
     }
 
-    /// The guard banned the target until then, on evidence that is not forgeable.
+    /// The guard banned the target until then, on evidence that is not forgeable. A ban that is made longer while it stands is one.
     pub fn banned(&self, target: Target, until: Time, is_proven: bool, growth: Growth, now: Time) {
         let mut table = self.table.lock();
         let add = |prior: &mut Prior| {
-            let before = prior.count(growth.kept, now).min(u32::from(MOST) - 1) as u8;
+            let count = match prior.stands(now) {
+                true => prior.count,
+                false => prior.left(growth.kept, now).min(MOST - 1) + 1,
+            };
             let proven_on = if is_proven { day_of(now) } else { prior.proven_on };
-            *prior = Prior { count: before + 1, ended: until, proven_on };
+            *prior = Prior { count, ended: prior.ended.max(until), proven_on };
             true
         };
         if !table.change(&target, add) {
             let prior = Prior { count: 1, ended: until, proven_on: if is_proven { day_of(now) } else { 0 } };
             // A newcomer throws out who was banned once, but not who came again and again.
-            table.make(target, prior, |prior| (prior.count(growth.kept, now), prior.ended), &(1, until));
+            table.make(target, prior, |prior| (prior.left(growth.kept, now), prior.ended), &(1, until));
         }
     }
 
     /// A ban was wrong: it counts as never made.
     pub fn taken_back(&self, target: Target, growth: Growth, now: Time) {
         self.table.lock().change(&target, |prior| {
-            let count = prior.count(growth.kept, now).saturating_sub(1) as u8;
+            let count = prior.left(growth.kept, now).saturating_sub(1);
             *prior = Prior { count, ended: prior.ended.min(now), proven_on: 0 };
             true
         });
@@ -141,7 +154,7 @@ impl Priors {
         let mut table = self.table.lock();
         // All of it once in ten minutes.
         let count = table.len() / 600 + 64;
-        table.sweep(count, |prior| prior.count(growth.kept, now) == 0);
+        table.sweep(count, |prior| prior.left(growth.kept, now) == 0);
     }
 
     /// Gives what has changed since it was last asked.
@@ -165,9 +178,9 @@ impl Priors {
     /// Takes in what a store kept.
     pub fn restore(&self, rows: &[KeptPrior], growth: Growth, now: Time) {
         let mut table = self.table.lock();
-        for KeptPrior { target, prior } in rows.iter().filter(|kept| kept.prior.count(growth.kept, now) > 0) {
+        for KeptPrior { target, prior } in rows.iter().filter(|kept| kept.prior.left(growth.kept, now) > 0) {
             if table.get(target).is_none() {
-                let worth = |prior: &Prior| (prior.count(growth.kept, now), prior.ended);
+                let worth = |prior: &Prior| (prior.left(growth.kept, now), prior.ended);
                 table.make(*target, *prior, worth, &worth(prior));
             }
         }
@@ -243,9 +256,12 @@ mod tests {
         let short = Growth { kept: DAY * 2, ..GROWTH };
         assert_eq!([1, 2].map(|day| priors.count(target(1), short, at(day))), [3, 0]);
         // The week begins when the ban ends.
-        priors.banned(target(2), at(7), true, GROWTH, at(0));
+        priors.banned(target(2), at(6), true, GROWTH, at(0));
+        // While it stands it is none of the earlier ones, however often it is made longer.
+        priors.banned(target(2), at(7), true, GROWTH, at(3));
+        assert_eq!(priors.count(target(2), GROWTH, at(6)), 0);
         assert_eq!([13, 14].map(|day| priors.count(target(2), GROWTH, at(day))), [1, 0]);
-        assert_eq!((priors.proven_on(target(2)), priors.proven_on(target(1))), (Some(20_000), None));
+        assert_eq!((priors.proven_on(target(2)), priors.proven_on(target(1))), (Some(20_003), None));
         (0..100).for_each(|_| priors.sweep(GROWTH, at(400)));
         // What nobody has written down yet stays until then.
         priors.take_changed(|_| {});
@@ -260,6 +276,7 @@ mod tests {
         assert_eq!(priors.count(target(1), GROWTH, at(0)), 0);
         priors.banned(target(1), at(1), false, GROWTH, at(0));
         priors.banned(target(1), at(3), true, GROWTH, at(1));
+        assert_eq!(priors.count(target(1), GROWTH, at(2)), 1);
         priors.taken_back(target(1), GROWTH, at(2));
         assert_eq!((priors.count(target(1), GROWTH, at(2)), priors.proven_on(target(1))), (1, None));
         priors.taken_back(target(1), GROWTH, at(2));
@@ -274,7 +291,7 @@ mod tests {
     fn a_flood_of_new_targets_throws_out_no_old_offender() {
         let priors = priors();
         for _ in 0..5 {
-            (0..100).for_each(|n| priors.banned(target(n), at(1), false, GROWTH, at(0)));
+            (0..100).for_each(|n| priors.banned(target(n), at(0), false, GROWTH, at(0)));
         }
         (100..60_000).for_each(|n| priors.banned(target(n), at(2), false, GROWTH, at(1)));
         assert_eq!(priors.state().0, 1000);

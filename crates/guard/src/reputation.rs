@@ -91,6 +91,15 @@ impl Repute {
     }
 }
 
+impl Repute {
+    /// As a line, or nothing when nothing is known.
+    pub fn told(&self) -> String {
+        let is_blank =
+            self.tier == Tier::Stranger && self.good_days + self.bad_days == 0 && self.answered == 0;
+        if is_blank { String::new() } else { self.to_string() }
+    }
+}
+
 impl fmt::Display for Repute {
     /// One line: "trusted: good on 12 of 14 days, 340 answered calls".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +142,7 @@ pub struct AccountRepute {
 }
 
 /// A success to be noted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Success<'a> {
     /// From where.
     pub source: Source,
@@ -143,8 +152,8 @@ pub struct Success<'a> {
     pub domain: &'a [u8],
     /// The user agent; empty when unknown.
     pub agent: &'a [u8],
-    /// Where the source is, when that is known.
-    pub country: Option<[u8; 2]>,
+    /// Tells the country of the source, when that is known; asked for a network that is new to the account.
+    pub country: &'a dyn Fn() -> Option<[u8; 2]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -259,10 +268,7 @@ impl Reputation {
         let mut may_bring = false;
         let touch = |record: &mut AccountRecord| {
             let before = *record;
-            record.days.good(today);
-            newest(&mut record.agents, agent);
-            newest(&mut record.networks, network(seen.source));
-            newest(&mut record.countries, seen.country.unwrap_or_default());
+            record.touch(seen, agent, today);
             if is_new {
                 may_bring = record.brings(today);
             }
@@ -270,10 +276,7 @@ impl Reputation {
         };
         if !accounts.change(&account, touch) {
             let mut record = AccountRecord::default();
-            record.days.good(today);
-            newest(&mut record.agents, agent);
-            newest(&mut record.networks, network(seen.source));
-            newest(&mut record.countries, seen.country.unwrap_or_default());
+            record.touch(seen, agent, today);
             may_bring = is_new && record.brings(today);
             // An account that finds no room brings nobody in, or it would do so without end.
             may_bring &= accounts.make(account, record, |record| record.days.worth(today), &NEWCOMERS_WORTH);
@@ -346,13 +349,18 @@ impl Reputation {
         })
     }
 
-    /// Whether an account that has succeeded from known countries never did so from this one.
-    pub fn is_new_country(&self, user: &[u8], domain: &[u8], country: [u8; 2]) -> bool {
+    /// Whether an account that has succeeded from known countries never did so from this one, which is asked for only then.
+    pub fn is_new_country(
+        &self,
+        user: &[u8],
+        domain: &[u8],
+        country: impl FnOnce() -> Option<[u8; 2]>,
+    ) -> bool {
         let account = self.account(user, domain);
-        let accounts = self.accounts(account).lock();
-        accounts.get(&account).is_some_and(|record| {
-            record.countries[0] != [0; 2] && country != [0; 2] && !record.countries.contains(&country)
-        })
+        let known = self.accounts(account).lock().get(&account).map(|record| record.countries);
+        known
+            .filter(|known| known[0] != [0; 2])
+            .is_some_and(|known| country().is_some_and(|country| !known.contains(&country)))
     }
 
     /// Housekeeping: looks at a part of the tables and forgets whom nothing is known of any more.
@@ -419,6 +427,19 @@ impl SourceRecord {
 }
 
 impl AccountRecord {
+    /// Notes a success.
+    fn touch(&mut self, seen: &Success<'_>, agent: u32, today: u16) {
+        let network = network(seen.source);
+        // Files of places grow: one where nothing was known of any network is asked again the next day.
+        let is_nowhere = self.countries[0] == [0; 2] && !self.days.is_marked(today);
+        if is_nowhere || !self.networks.contains(&network) {
+            newest(&mut self.countries, (seen.country)().unwrap_or_default());
+        }
+        self.days.good(today);
+        newest(&mut self.agents, agent);
+        newest(&mut self.networks, network);
+    }
+
     /// Whether it may bring one more source into the table today; it has then.
     fn brings(&mut self, today: u16) -> bool {
         if self.brought_on != today {

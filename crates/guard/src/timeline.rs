@@ -154,6 +154,13 @@ impl Ring {
         (end < self.records.len()).then_some(end)
     }
 
+    /// The newest records that `keep` keeps, at most `most`, out of the newest [`GLANCE`]: a glance back that costs microseconds.
+    pub(crate) fn glance(&self, most: usize, keep: impl Fn(&Record) -> bool) -> Vec<Moment> {
+        let (newer, older) = self.records.split_at(self.next.min(self.records.len()));
+        let back = newer.iter().rev().chain(older.iter().rev()).take(GLANCE);
+        back.filter(|record| keep(record)).take(most).map(Record::shown).collect()
+    }
+
     /// Bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.records.len() * size_of::<Record>()
@@ -181,6 +188,10 @@ impl Record {
 
     pub(crate) fn at(&self) -> Time {
         self.at
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn source(&self) -> Source {
@@ -214,6 +225,8 @@ impl Record {
 
 /// Bytes of a name that are kept; the rest is cut off.
 pub const LONGEST_NAME: usize = 32;
+/// Records that [`Ring::glance`] looks at.
+const GLANCE: usize = 256;
 /// Records that are looked at under one lock.
 const PIECE: usize = 4096;
 
@@ -240,6 +253,12 @@ mod tests {
         times.sort_unstable();
         assert_eq!(times, (950..1050).collect::<Vec<_>>());
         assert!(ring.bytes() <= 100 * 160, "{}", ring.bytes());
+        let newest: Vec<u64> = ring
+            .glance(3, |record| record.at.secs() % 2 == 0)
+            .iter()
+            .map(|moment| moment.at.secs())
+            .collect();
+        assert_eq!(newest, [1048, 1046, 1044]);
         let mut none = Ring::new(0);
         none.push(record(1, b""));
         assert_eq!(none.bytes(), 0);

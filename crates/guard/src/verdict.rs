@@ -67,6 +67,8 @@ pub enum AlertKind {
     LedgerFull,
     /// One phone of several behind an address fails, and its address and port is banned.
     FailingPhone,
+    /// Bans were not made because there were too many in a minute. Told once a minute.
+    Budget,
     /// A rule that alerts has fired: its name.
     Rule(Arc<str>),
     /// Calls of an account that look like toll fraud. Told once in ten minutes for an account and a rule.
@@ -85,6 +87,7 @@ impl AlertKind {
             AlertKind::NotEnforced(_) => "not-enforced",
             AlertKind::LedgerFull => "ledger-full",
             AlertKind::FailingPhone => "failing-phone",
+            AlertKind::Budget => "budget",
             AlertKind::Rule(_) => "rule",
             AlertKind::Fraud(alert) if alert.learning => "fraud-learning",
             AlertKind::Fraud(_) => "fraud",

@@ -23,6 +23,7 @@ mod lists;
 mod notifications;
 mod orders;
 mod rates;
+mod rules;
 mod status;
 mod stream;
 mod switches;
@@ -105,6 +106,13 @@ pub enum Ask {
     /// Print the limits of calls and registrations, and who comes near them.
     #[command(after_long_help = "Example:\n  switchward rates")]
     Rates(rates::Rates),
+    /// Print the rules of the guard: what each counts, when it fires, what it does then, and what became of it.
+    ///
+    /// With --config on the command line no daemon is asked: the rules that the file means are printed.
+    #[command(
+        after_long_help = "Examples:\n  switchward rules\n  switchward rules --all --json\n  switchward rules --config new.toml"
+    )]
+    Rules(rules::Asked),
     /// Print what a person should mend, and what was lately.
     #[command(after_long_help = "Examples:\n  switchward alarms\n  switchward alarms --json")]
     Alarms(alarms::Asked),
@@ -211,6 +219,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Export(asked) => transfer::export(&client, asked, out).await,
         Ask::Import(asked) => transfer::import(&client, asked, out).await,
         Ask::Rates(_) => rates::print(&client, out).await,
+        Ask::Rules(asked) => rules::print(&client, asked.all, out).await,
         Ask::Alarms(asked) => alarms::print(&client, asked.all, out).await,
         Ask::Fraud(asked) => fraud::print(&client, asked.limit, out).await,
         Ask::Notifications(asked) => notifications::ask(&client, asked, out).await,
@@ -243,6 +252,7 @@ impl Ask {
             Ask::Export(asked) => &asked.daemon,
             Ask::Import(asked) => &asked.daemon,
             Ask::Rates(asked) => &asked.daemon,
+            Ask::Rules(asked) => &asked.daemon,
             Ask::Alarms(asked) => &asked.daemon,
             Ask::Fraud(asked) => &asked.daemon,
             Ask::Notifications(asked) => &asked.daemon,

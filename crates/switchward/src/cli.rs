@@ -9,7 +9,8 @@ use crate::ask::audit::{Audit, What};
 use crate::config::{self, Config, Format, LoadError, Loaded, LogFormat, LogLevel};
 use crate::exit;
 use crate::top::Top;
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ pub struct Cli {
     /// The configuration file, TOML or JSON [default: ./config.json or /etc/switchward/switchward.toml].
     #[arg(short, long, global = true, env = "SWITCHWARD_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Whether that was typed, and not taken from the environment.
+    #[arg(skip)]
+    is_named: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -107,7 +111,11 @@ struct Run {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let typed = help::command().try_get_matches_from(arguments(std::env::args_os()));
-    let cli = match typed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let named = |matches: &ArgMatches| matches.value_source("config") == Some(ValueSource::CommandLine);
+    let parsed = typed.and_then(|matches| {
+        Cli::from_arg_matches(&matches).map(|cli| Cli { is_named: named(&matches), ..cli })
+    });
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             _ = error.print();
@@ -165,6 +173,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         }
         Command::Ask(Ask::Audit(Audit { what: Some(What::Verify(verify)), daemon, .. })) => {
             with_config(path, out, |config, out| verify.run(config, daemon.json, out))
+        }
+        Command::Ask(Ask::Rules(asked)) if cli.is_named => {
+            with_config(path, out, |config, out| asked.of_file(config, out).map(|()| ExitCode::SUCCESS))
         }
         Command::Ask(ask) => {
             let url = address(path);

@@ -28,6 +28,7 @@ mod notify;
 mod problem;
 mod read;
 mod reload;
+pub mod rules;
 mod secret;
 mod size;
 mod text;

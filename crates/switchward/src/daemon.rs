@@ -137,6 +137,7 @@ pub struct Running {
     ticker: JoinHandle<()>,
     naming: JoinHandle<()>,
     trailing: JoinHandle<()>,
+    remembering: JoinHandle<()>,
     pricing: JoinHandle<()>,
     notifying: Notifying,
     reporting: Reporting,
@@ -254,6 +255,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
     let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
     let trailing = tokio::spawn(trail::follow(app.clone(), stopped.clone()));
+    let remembering = tokio::spawn(crate::past::follow(app.clone(), stopped.clone()));
     let pricing = tokio::spawn(crate::fraud::watch(app.clone(), stopped.clone()));
     let ticker = tokio::spawn(tick(app.clone(), stopped));
     let readers = if config.security.enabled { start_readers(&app, &config)? } else { Vec::new() };
@@ -272,6 +274,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
         ticker,
         naming,
         trailing,
+        remembering,
         pricing,
         notifying,
         reporting,
@@ -294,6 +297,7 @@ impl Running {
         _ = tokio::time::timeout(Duration::from_secs(1), self.http).await;
         // The last lines of the audit, onto the disk.
         _ = tokio::time::timeout(Duration::from_secs(1), self.trailing).await;
+        _ = tokio::time::timeout(Duration::from_secs(2), self.remembering).await;
         // What accounts learnt, likewise.
         _ = tokio::time::timeout(Duration::from_secs(1), self.pricing).await;
         self.ticker.abort();
@@ -403,6 +407,9 @@ fn restore(guard: &Guard, kept: Kept) {
     }
     let now = clock::now();
     guard.ledger().restore(kept.bans, kept.allows, kept.patterns, now);
+    if kept.past.key != [0, 0] {
+        guard.past().restore(kept.past.key, &kept.past.rows, guard.policy().growth, now);
+    }
     guard.fraud().restore(&kept.learnt);
     crate::app::lift_out_of_reach(guard);
     let (bans, allowed) = guard.ledger().sizes();

@@ -47,6 +47,7 @@ pub mod overview;
 pub mod profiling;
 pub mod rates;
 mod refused;
+pub mod rules;
 mod schema;
 mod serve;
 mod shield;
@@ -98,6 +99,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(broker::routes())
         .merge(alarms::routes())
         .merge(fraud::routes())
+        .merge(rules::routes())
         .merge(metrics::routes())
         .merge(stream::routes())
         .merge(notifications::routes())

@@ -2,7 +2,10 @@
 
 use crate::config::{Config, FirewallMode};
 use crate::names::lookup::parse_server;
+use crate::rules;
+use guard::budget::Budget;
 use guard::pattern::DomainPattern;
+use guard::priors::Growth;
 use guard::rule::Limit;
 use guard::{Limits, Policy};
 use ipnet::IpNet;
@@ -52,6 +55,15 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
             .filter_map(|text| DomainPattern::new(text).ok())
             .collect(),
         forgeable_max: security.forgeable_ban_max,
+        growth: Growth {
+            factor: config.guard.ban_growth,
+            longest: config.guard.ban_longest,
+            kept: config.guard.priors_kept,
+        },
+        budget: Budget {
+            all: config.guard.max_bans_per_minute,
+            standing: config.guard.max_standing_bans_per_minute,
+        },
         trusted: security.trusted_networks.clone(),
         protected: protected(config, own),
         allow: security.whitelist_enabled,
@@ -59,7 +71,7 @@ pub fn policy(config: &Config, own: &[IpNet]) -> Policy {
         allow_ttl: security.whitelist_ttl,
         switches: config.switches.iter().map(|switch| switch.name.clone()).collect(),
         countries: config.geo.countries.iter().filter_map(|text| text.parse().ok()).collect(),
-        changes: Vec::new(),
+        changes: config.rules.iter().map(rules::named).collect(),
     }
 }
 
@@ -92,6 +104,7 @@ pub fn limits(config: &Config) -> Limits {
         registrations: config.guard.max_registrations as usize,
         bans: config.firewall.max_elements as usize,
         timeline: config.guard.timeline as usize,
+        remembered: config.guard.max_remembered as usize,
     }
 }
 

@@ -289,7 +289,7 @@ pub(crate) fn carry_out(
         }
         Verdict::WouldBan(ban) => {
             let (rule, evidence) = (ban.reason.rule.as_str(), ban.reason.evidence.word());
-            tracing::info!(switch = switch_name, target = %ban.target, rule, evidence, "would be banned; banning is off");
+            tracing::info!(switch = switch_name, target = %ban.target, rule, evidence, "would be banned; the rule is in shadow, or banning is off");
             app.mirror.news().tell(Event::WouldBan(ban));
         }
         Verdict::HangUp { call, cause, source, why, .. } => {

@@ -62,7 +62,7 @@ impl Guard {
         let mut shard = self.shard(seen.source).lock();
         shard.sweep(seen.now, SWEEP, compiled);
         let mut who = shard.who(seen);
-        who.known = who.registered || self.allowed(&compiled.policy, seen).is_some();
+        who.known = self.is_known(compiled, seen, who);
         // The challenges of healthy phones would push everything else out of the timeline.
         if !(who.known && seen.seen.what == What::Challenged) {
             shard.record(seen);
@@ -219,10 +219,10 @@ impl Guard {
         (ready, key): (&Ready, crate::tally::Key),
         evidence: crate::observation::Evidence,
     ) -> Option<Reason> {
-        let shard = self.shard_of(ready, seen, key).lock();
-        let record = shard.record_of(ready, key, seen.now)?;
+        let record = self.shard_of(ready, seen, key).lock().record_of(ready, key, seen.now)?;
         let (rule, switch) = (&ready.rule, compiled.switch(seen.seen.switch));
-        Some(Reason::counted(&rule.name, &rule.what, evidence, record, switch))
+        let moments = self.just_now(seen, rule.key == KeyKind::Port);
+        Some(Reason::counted(&rule.name, &rule.what, evidence, record, switch).after(rule.limit, &moments))
     }
 
     /// Tells what a rule that alerts has found, at most once in its window for a key.

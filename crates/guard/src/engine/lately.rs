@@ -1,6 +1,8 @@
 //! What a source or an account did lately, out of the shards' rings.
 
 use super::Guard;
+use super::seen::Seen;
+use crate::moments;
 use crate::source::Source;
 use crate::timeline::{Moment, Record};
 
@@ -19,6 +21,13 @@ impl Guard {
             self.look_through(shard, &mut found, |record| record.is_of(user, domain));
         }
         newest(found, most)
+    }
+
+    /// What led to a verdict on an observation: the last few moments of its source, or of its port alone, the newest first.
+    pub(super) fn just_now(&self, seen: &Seen<'_>, of_port: bool) -> Vec<Moment> {
+        let is_of =
+            |record: &Record| record.source() == seen.source && (!of_port || record.port() == seen.seen.port);
+        self.shard(seen.source).lock().timeline.glance(moments::MOST, is_of)
     }
 
     /// Goes through a shard's ring, letting go of its lock between pieces.

@@ -5,9 +5,10 @@ use super::{Guard, Learnt};
 use crate::ban::{Allowed, Ban};
 use crate::observation::{Observation, What};
 use crate::policy::{CALL_RATE, FAILED, REGISTRATION_RATE, WRONG_CALL_STATE};
+use crate::reputation::Repute;
 use crate::rule::{KeyKind, Limit};
 use crate::signal::Signal;
-use crate::source::Source;
+use crate::source::{Source, Target};
 use crate::tally::Record;
 use crate::time::Time;
 use ipnet::IpNet;
@@ -49,6 +50,10 @@ pub struct Explanation {
     pub allowed: Option<Allowed>,
     /// How many phones are registered from it.
     pub phones: u32,
+    /// What is known of it over weeks, and how far it is believed.
+    pub repute: Repute,
+    /// Earlier bans of it that still count.
+    pub priors: u32,
     /// What was counted against it.
     pub counted: Vec<RuleRecord>,
 }
@@ -64,7 +69,7 @@ pub struct State {
     pub registrations: usize,
     /// Registrations not kept because the table was full.
     pub registrations_refused: u64,
-    /// Bytes held by windows, names and the timeline.
+    /// Bytes held by windows, names, the timeline and what is known of the past.
     pub bytes: usize,
 }
 
@@ -125,14 +130,17 @@ impl Guard {
                 record,
             })
         });
+        let is_allowed = compiled.policy.allow && self.ledger.allowed(ip, now).is_some();
         Explanation {
             source,
             out_of_reach: compiled.reaches_not(source),
             learnt: self.reach.label(source),
             ban: self.ledger.banned(ip, 0, now),
             ports: self.ledger.port_bans(source, now),
-            allowed: self.ledger.allow_entry(crate::source::Target::host(ip), now),
+            allowed: self.ledger.allow_entry(Target::host(ip), now),
             phones,
+            repute: self.past.repute(source, phones, is_allowed, now),
+            priors: self.past.priors().count(Target::Host(source), compiled.policy.growth, now),
             counted: counted.collect(),
         }
     }
@@ -149,6 +157,7 @@ impl Guard {
             state.bytes +=
                 shard.windows.bytes() + shard.crowds.bytes() + shard.names.bytes() + shard.timeline.bytes();
         }
+        state.bytes += self.past.state(Time::ZERO).bytes;
         state
     }
 }

@@ -187,6 +187,7 @@ impl Guard {
         for target in lifted.iter().map(|ban| ban.target).chain([target]) {
             self.forget_strikes(target);
         }
+        self.take_back(&lifted, now);
         lifted.into_iter().filter(|ban| ban.stands(now)).collect()
     }
 
@@ -217,6 +218,7 @@ impl Guard {
         for ban in &lifted {
             self.forget_strikes(ban.target);
         }
+        self.take_back(&lifted, now);
         Ok((entry, lifted))
     }
 
@@ -246,7 +248,11 @@ impl Guard {
         let by = Origin::Operator("configuration".into());
         let bans = self.ledger.bans(now).into_iter();
         let wrong = bans.filter_map(|ban| Some((ban.target, overlapping(nets(), ban.target)?)));
-        wrong.filter_map(|(target, net)| Some((self.ledger.lift(target, by.clone(), now)?, net))).collect()
+        let lifted: Vec<_> = wrong
+            .filter_map(|(target, net)| Some((self.ledger.lift(target, by.clone(), now)?, net)))
+            .collect();
+        lifted.iter().for_each(|(ban, _)| self.take_back(std::slice::from_ref(ban), now));
+        lifted
     }
 
     /// Forgets what was counted against a target, and that its source was one of a crowd.

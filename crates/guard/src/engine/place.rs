@@ -47,6 +47,11 @@ impl Guard {
         self.place(seen.ip).country.is_some_and(|country| countries::denied(rules, whose, country))
     }
 
+    /// Whether anything is known of places.
+    pub(super) fn knows_places(&self) -> bool {
+        self.atlas.load().0.is_some()
+    }
+
     /// Where an address is.
     pub(super) fn place(&self, ip: IpAddr) -> Place {
         self.atlas.load().0.as_ref().map_or_else(Place::default, |places| places(ip))

@@ -10,6 +10,7 @@ use crate::ban::{Ban, Origin, Reason, Scope};
 use crate::counts::Outcome;
 use crate::ledger::{Entered, Standing};
 use crate::observation::Evidence;
+use crate::reputation::Tier;
 use crate::source::Target;
 use crate::timeline::{Did, Record};
 use crate::verdict::{Alert, AlertKind, Verdict};
@@ -51,14 +52,27 @@ impl Guard {
             // Neighbours are looked through for it: not again until as many have struck.
             return is_net;
         }
-        let Some(reason) = reason() else { return false };
-        let length = if forgeable { order.ban.min(policy.forgeable_max) } else { order.ban };
+        let Some(mut reason) = reason() else { return false };
+        let repute = self.repute(compiled, seen);
+        let tier = if is_net { Tier::Stranger } else { repute.tier };
+        // What may have been forged, or been forged in a phone's name, makes no ban longer, nor the next one.
+        let is_weak = forgeable || who.is_phones_name(order.evidence);
+        let (length, priors) =
+            self.past.ban_time(order.target, order.ban, is_weak, tier, policy.growth, seen.now);
+        let length = if forgeable { length.min(policy.forgeable_max) } else { length };
+        reason.priors = priors;
+        reason.standing = repute.told();
         let scope = if forgeable { Scope::Sip } else { order.scope };
         let until = Some(seen.now + length);
         let note = String::new();
-        let ban =
+        let mut ban =
             Ban { target: order.target, scope, since: seen.now, until, origin: Origin::Guard, reason, note };
         if !policy.enforce || order.shadow {
+            decided(Outcome::WouldBan);
+            _ = verdicts.try_push(Verdict::WouldBan(Arc::new(ban)));
+            return true;
+        }
+        if !self.is_in_budget(compiled, seen, (&mut ban, tier), verdicts) {
             decided(Outcome::WouldBan);
             _ = verdicts.try_push(Verdict::WouldBan(Arc::new(ban)));
             return true;
@@ -67,6 +81,9 @@ impl Guard {
         match entered {
             Entered::Made(ban) => {
                 decided(Outcome::Ban);
+                if !is_weak {
+                    self.past.banned(&ban, policy.growth, seen.now);
+                }
                 _ = verdicts.try_push(Verdict::Ban(ban));
                 true
             }

@@ -36,6 +36,7 @@ impl Guard {
             self.tell_compromise(seen, after, verdicts);
             return;
         }
+        self.earned(seen);
         let is_out_of_reach = || compiled.is_out_of_reach(seen.source) || self.reach.holds(seen.source);
         if policy.allow && policy.allow_on_success && !is_out_of_reach() {
             let Observation { user, domain, .. } = *seen.seen;
@@ -65,7 +66,11 @@ impl Guard {
             let (soon, slowly) = (count(FAILED).unwrap_or(0), count(SLOW).unwrap_or(0));
             (is_stranger, (soon >= MANY || slowly >= MANY_SLOWLY).then_some(soon.max(slowly)))
         };
-        if !is_stranger || self.allowed(&compiled.policy, seen).is_some() {
+        let is_believed = || {
+            self.allowed(&compiled.policy, seen).is_some()
+                || self.past.reputation().is_trusted(seen.source, seen.now)
+        };
+        if !is_stranger || is_believed() {
             return None;
         }
         if let Some(failures) = failures {

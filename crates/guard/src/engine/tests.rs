@@ -403,7 +403,8 @@ fn what_is_known_of_an_address_is_told() {
 
 #[test]
 fn a_flood_of_sources_stays_within_the_cap() {
-    let limits = Limits { windows: 16_000, registrations: 1_000, bans: 1_000, timeline: 1_000 };
+    let limits =
+        Limits { windows: 16_000, registrations: 1_000, bans: 1_000, timeline: 1_000, ..Limits::default() };
     let mut policy = Policy::default();
     without(&mut policy, &CROWDS);
     let guard = Guard::new(policy, limits, [1, 2, 3, 4], Box::new(|_| ()));

@@ -51,7 +51,7 @@ impl Guard {
                 spared();
                 return Some(pattern);
             }
-            who.known = who.registered || self.allowed(&compiled.policy, seen).is_some();
+            who.known = self.is_known(&compiled, seen, who);
             // One strike is little: where phones are registered it costs a port, not the office.
             let (target, scope) = match who.registered {
                 true => (Target::port(seen.ip, seen.seen.port), Scope::Sip),
@@ -62,7 +62,8 @@ impl Guard {
             let reason = || {
                 let what = format!("requests that name an untrusted domain ({pattern})");
                 let switch = compiled.switch(seen.seen.switch);
-                Some(Reason::counted(UNTRUSTED_DOMAIN, &what, evidence, seen.record(), switch))
+                let reason = Reason::counted(UNTRUSTED_DOMAIN, &what, evidence, seen.record(), switch);
+                Some(reason.with_moments(&self.just_now(seen, false)))
             };
             self.sentence(&compiled, seen, &order, who, reason, verdicts);
         }

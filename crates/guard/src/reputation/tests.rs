@@ -19,7 +19,13 @@ fn source(n: u32) -> Source {
 }
 
 fn success<'a>(n: u32, user: &'a [u8]) -> Success<'a> {
-    Success { source: source(n), user, domain: b"pbx.example", agent: b"Phone 1.0", country: Some(*b"DE") }
+    Success {
+        source: source(n),
+        user,
+        domain: b"pbx.example",
+        agent: b"Phone 1.0",
+        country: &|| Some(*b"DE"),
+    }
 }
 
 fn tier(reputation: &Reputation, n: u32, now: Time) -> Tier {
@@ -149,12 +155,16 @@ fn a_full_table_keeps_who_has_been_here_for_days() {
 #[test]
 fn a_country_is_new_only_for_an_account_with_a_past() {
     let reputation = reputation(100);
-    let is_new = |country: &[u8; 2]| reputation.is_new_country(b"1000", b"pbx.example", *country);
+    let is_new = |country: &[u8; 2]| {
+        let known = Some(*country).filter(|country| *country != [0; 2]);
+        reputation.is_new_country(b"1000", b"pbx.example", || known)
+    };
     assert!(!is_new(b"FR"), "nothing is known of it");
-    reputation.succeeded(&Success { country: None, ..success(1, b"1000") }, || None, at(0));
+    reputation.succeeded(&Success { country: &|| None, ..success(1, b"1000") }, || None, at(0));
     assert!(!is_new(b"FR"), "nobody knows where it was");
     for (n, country) in [b"DE", b"AT", b"CH", b"NL", b"DE", b"PL"].into_iter().enumerate() {
-        let seen = Success { country: Some(*country), ..success(n as u32 * 256, b"1000") };
+        let country = || Some(*country);
+        let seen = Success { country: &country, ..success((n as u32 + 1) * 256, b"1000") };
         reputation.succeeded(&seen, || None, at(0));
     }
     assert!(is_new(b"FR") && !is_new(b"PL") && !is_new(&[0; 2]));

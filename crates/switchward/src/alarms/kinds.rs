@@ -93,7 +93,7 @@ pub static BAN_STORM: Kind = Kind {
     name: "ban-storm",
     over: "bans are made at a usual pace again",
     when: "Rules made more than `alarms.bans_per_minute` bans within a minute.",
-    mend: "An attack, or a rule that bans customers: look at `switchward list` and at the reasons. A rule can be switched off, `security.dry_run` bans nobody.",
+    mend: "An attack, or a rule that bans customers: look at `switchward list` and at the reasons. A rule can be put in shadow or switched off ([rule-configuration.md](rule-configuration.md)), `security.dry_run` bans nobody.",
     ..USUAL
 };
 /// A rule that has counted much and never fired.

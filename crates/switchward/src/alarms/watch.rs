@@ -9,7 +9,7 @@ use crate::switch::Switch;
 use guard::Guard;
 use guard::Signal;
 use guard::ban::span;
-use guard::rule::Applies;
+use guard::rule::{Applies, Rule};
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
 
@@ -240,9 +240,16 @@ impl See<'_> {
         let counts = self.app.guard.counts();
         let is_late = !limit.is_zero() && self.now.up >= limit;
         let names = self.app.guard.rule_names();
-        for rule in self.app.guard.policy().rules() {
-            // Rules for registered phones are met seldom, limits of rates hardly ever, and that is well.
-            let is_for_all = matches!(rule.applies, Applies::Everyone | Applies::Strangers);
+        let rules = self.app.guard.policy().rules();
+        let is_for_all = |rule: &Rule| matches!(rule.applies, Applies::Everyone | Applies::Strangers);
+        let has_fired = |rule: &Rule| {
+            names.iter().position(|name| *name == rule.name).is_some_and(|slot| counts.fired(slot) > 0)
+        };
+        for rule in &rules {
+            // A rule that another one forestalls is well: who is banned by the quick one never comes to the patient one.
+            let is_forestalled = || {
+                rules.iter().any(|other| is_for_all(other) && other.counts == rule.counts && has_fired(other))
+            };
             let is_plain = rule.distinct.is_none() && !rule.key.is_wide();
             let seen = match () {
                 () if !is_plain => 0,
@@ -250,9 +257,9 @@ impl See<'_> {
                 () if rule.counts == Signal::CallAbandoned.into() => counts.wrong_call_states.value(),
                 () => 0,
             };
-            let slot = names.iter().position(|name| *name == rule.name).unwrap_or(usize::MAX);
             let is_much = seen >= u64::from(rule.limit.threshold).saturating_mul(MUCH);
-            let never = is_late && is_for_all && rule.enabled && is_much && counts.fired(slot) == 0;
+            // Rules for registered phones are met seldom, limits of rates hardly ever, and that is well.
+            let never = is_late && is_for_all(rule) && rule.enabled && is_much && !is_forestalled();
             self.see(
                 &RULE_NEVER_FIRED,
                 &rule.name,

@@ -28,6 +28,7 @@ impl Walk {
         super::notify::check(&mut self.config.notify, &mut self.findings);
         super::broker::check(&self.config, &mut self.findings);
         self.check_fraud();
+        super::rules::check(&self.config, &mut self.findings);
         let Self { config, findings, .. } = self;
         findings.finish().map(|warnings| (config, warnings))
     }

@@ -32,6 +32,7 @@ impl Default for Config {
             store: Store { path: PathBuf::from("/var/lib/switchward/switchward.db") },
             log: Log { level: LogLevel::Info, format: LogFormat::Auto },
             guard: GuardLimits::default(),
+            rules: Vec::new(),
             alarms: Alarms::default(),
             geo: Geo::default(),
             fraud: Fraud::default(),
@@ -218,6 +219,12 @@ impl Default for GuardLimits {
             untrusted_block_duration: minutes(60),
             log: true,
             silence_alarm: minutes(5),
+            max_remembered: 200_000,
+            ban_growth: 2,
+            ban_longest: minutes(7 * 24 * 60),
+            priors_kept: minutes(28 * 24 * 60),
+            max_bans_per_minute: 30_000,
+            max_standing_bans_per_minute: 10,
         }
     }
 }

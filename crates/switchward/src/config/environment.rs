@@ -33,8 +33,12 @@ impl Walk {
             };
             let (found, expected, mend) = match key.field {
                 // As written: 5x is no number, and a list is a JSON array.
-                Field::Bool(_) => (quote(text), "true, 1, yes, false, 0 or no".to_owned(), None),
-                Field::Networks(_) | Field::Texts(..) | Field::Ports(_) if wrong.element.is_none() => {
+                Field::Bool(_) | Field::OptionalBool(_) => {
+                    (quote(text), "true, 1, yes, false, 0 or no".to_owned(), None)
+                }
+                Field::Networks(_) | Field::Texts(..) | Field::Signals(_) | Field::Ports(_)
+                    if wrong.element.is_none() =>
+                {
                     (quote(text), "a JSON array of texts".to_owned(), None)
                 }
                 _ => (wrong.found, wrong.expected, wrong.mend),
@@ -50,11 +54,11 @@ fn value<T>(field: &Field<T>, text: &str) -> Value {
     let bare = text.trim();
     let as_text = || Value::Str(text.to_owned());
     match field {
-        Field::Bool(_) => boolean(bare).map_or_else(as_text, Value::Bool),
+        Field::Bool(_) | Field::OptionalBool(_) => boolean(bare).map_or_else(as_text, Value::Bool),
         Field::Count { .. } | Field::OptionalCount { .. } => {
             bare.parse().map_or_else(|_| as_text(), Value::Int)
         }
-        Field::Networks(_) | Field::Texts(..) | Field::Ports(_) => {
+        Field::Networks(_) | Field::Texts(..) | Field::Signals(_) | Field::Ports(_) => {
             from_json::parse(text).map_or_else(|_| as_text(), |node| node.value)
         }
         _ => as_text(),

@@ -10,6 +10,7 @@ mod daemon;
 mod fraud;
 mod geo;
 mod notify;
+mod rules;
 mod security;
 mod switch;
 
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use guard::signal::Signals;
 use ipnet::IpNet;
 
 use super::arrays::{Array, Entries};
@@ -63,14 +65,15 @@ pub(super) struct Follows<T: 'static> {
 /// The type and range of a key, and the field it sets.
 pub(super) enum Field<T: 'static> {
     Bool(fn(&mut T) -> &mut bool),
+    OptionalBool(fn(&mut T) -> &mut Option<bool>),
     Count {
         at: fn(&mut T) -> &mut u32,
         min: u32,
         max: u32,
     },
-    /// From 0.
     OptionalCount {
         at: fn(&mut T) -> &mut Option<u32>,
+        min: u32,
         max: u32,
     },
     Port(fn(&mut T) -> &mut u16),
@@ -98,7 +101,10 @@ pub(super) enum Field<T: 'static> {
         max: u64,
     },
     Text(Shape, fn(&mut T) -> &mut String),
+    OptionalText(Shape, fn(&mut T) -> &mut Option<String>),
     Texts(Shape, fn(&mut T) -> &mut Vec<String>),
+    /// Words of the guard's signals.
+    Signals(fn(&mut T) -> &mut Option<Signals>),
     Secret(fn(&mut T) -> &mut Secret),
     Word(fn(&mut T) -> &mut dyn Choice),
     Networks(fn(&mut T) -> &mut Vec<IpNet>),
@@ -139,7 +145,8 @@ pub(super) static SECTIONS: &[Section] = &[
 ];
 
 /// Every array of tables, in the order of the documentation.
-pub(super) static ARRAYS: [&dyn Array; 3] = [&switch::SWITCHES, &broker::ROLES, &broker::USERS];
+pub(super) static ARRAYS: [&dyn Array; 4] =
+    [&switch::SWITCHES, &rules::RULES, &broker::ROLES, &broker::USERS];
 
 /// Every key but those of the arrays.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key<Config>> {

@@ -28,6 +28,7 @@ impl<T> Field<T> {
         let texts = |all: &[String]| Literal::List(all.iter().cloned().map(Literal::Text).collect());
         match self {
             Self::Bool(at) => Literal::Bool(*at(target)),
+            Self::OptionalBool(at) => at(target).map_or(Literal::Absent, Literal::Bool),
             Self::Count { at, .. } => Literal::Number(*at(target)),
             Self::OptionalCount { at, .. } => at(target).map_or(Literal::Absent, Literal::Number),
             Self::Port(at) => Literal::Port(*at(target)),
@@ -41,9 +42,16 @@ impl<T> Field<T> {
                 at(target).map_or(Literal::Absent, |bytes| Literal::Text(size::format(bytes)))
             }
             Self::Text(_, at) => Literal::Text(at(target).clone()),
+            Self::OptionalText(_, at) => at(target).clone().map_or(Literal::Absent, Literal::Text),
             Self::Texts(_, at) => texts(at(target)),
+            Self::Signals(at) => at(target).map_or(Literal::Absent, |signals| {
+                Literal::List(signals.iter().map(|signal| Literal::Text(signal.word().into())).collect())
+            }),
             Self::Secret(at) => Literal::Text(at(target).expose().to_owned()),
-            Self::Word(at) => Literal::Text(at(target).word().to_owned()),
+            Self::Word(at) => match at(target).word() {
+                "" => Literal::Absent,
+                word => Literal::Text(word.to_owned()),
+            },
             Self::Networks(at) => {
                 let all = at(target).iter();
                 Literal::List(all.map(|net| Literal::Text(network(net))).collect())
@@ -94,10 +102,13 @@ impl<T> Key<T> {
         let text = |text: &&str| Literal::Text((*text).to_owned());
         match (&self.field, self.sample) {
             (field, []) => field.sample(),
-            (Field::Texts(..) | Field::Networks(_), all) => Literal::List(all.iter().map(text).collect()),
+            (Field::Texts(..) | Field::Signals(_) | Field::Networks(_), all) => {
+                Literal::List(all.iter().map(text).collect())
+            }
             (Field::Count { .. } | Field::OptionalCount { .. }, [one, ..]) => {
                 one.parse().map_or(Literal::Absent, Literal::Number)
             }
+            (Field::Bool(_) | Field::OptionalBool(_), [one, ..]) => Literal::Bool(*one == "true"),
             (Field::Port(_) | Field::OptionalPort(_), [one, ..]) => {
                 one.parse().map_or(Literal::Absent, Literal::Port)
             }

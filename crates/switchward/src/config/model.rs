@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use guard::rule::RuleChange;
 use ipnet::IpNet;
 
 use super::Secret;
@@ -35,6 +36,8 @@ pub struct Config {
     pub log: Log,
     /// Bounds of the engine's state, and durations that are its own.
     pub guard: GuardLimits,
+    /// Changes of the guard's rules, and rules of the operator's own.
+    pub rules: Vec<RuleChange>,
     /// When alarms are raised.
     pub alarms: Alarms,
     /// Files that know countries and autonomous systems.
@@ -264,6 +267,18 @@ pub struct GuardLimits {
     pub log: bool,
     /// A switch that sends no event for so long raises an alarm.
     pub silence_alarm: Duration,
+    /// Sources, accounts and earlier bans remembered over weeks, each.
+    pub max_remembered: u32,
+    /// What each earlier ban multiplies the time of the next by.
+    pub ban_growth: u32,
+    /// The longest that a ban grows to.
+    pub ban_longest: Duration,
+    /// How long after its end a ban is remembered.
+    pub priors_kept: Duration,
+    /// Bans of the guard in a minute.
+    pub max_bans_per_minute: u32,
+    /// Those of sources with standing.
+    pub max_standing_bans_per_minute: u32,
 }
 
 /// When alarms are raised, beside [`GuardLimits::silence_alarm`].

@@ -11,7 +11,7 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
     let word = word.to_ascii_lowercase().replace('-', "_");
     known
         .into_iter()
-        .map(|candidate| (distance(&word, candidate), candidate))
+        .map(|candidate| (distance(&word, &candidate.replace('-', "_")), candidate))
         .filter(|(steps, candidate)| *steps <= 1 + candidate.len() / 4)
         .min_by_key(|(steps, _)| *steps)
         .map(|(_, candidate)| candidate)

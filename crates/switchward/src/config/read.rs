@@ -8,11 +8,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use guard::signal::{Signal, Signals};
 use ipnet::IpNet;
 
 use super::duration::{self, format_short};
 use super::keys::Field;
 use super::model::PortRange;
+use super::nearest::nearest;
 use super::network::{NetworkError, parse_network};
 use super::size;
 use super::text::Shape;
@@ -33,8 +35,11 @@ pub(super) struct Wrong {
 pub(super) fn read<T>(field: &Field<T>, target: &mut T, node: &Node) -> Result<(), Vec<Wrong>> {
     let outcome = match field {
         Field::Bool(at) => boolean(node).map(|value| *at(target) = value),
+        Field::OptionalBool(at) => boolean(node).map(|value| *at(target) = Some(value)),
         Field::Count { at, min, max } => count(node, *min, *max).map(|value| *at(target) = value),
-        Field::OptionalCount { at, max } => count(node, 0, *max).map(|value| *at(target) = Some(value)),
+        Field::OptionalCount { at, min, max } => {
+            count(node, *min, *max).map(|value| *at(target) = Some(value))
+        }
         Field::Port(at) => port(node).map(|value| *at(target) = value),
         Field::OptionalPort(at) => match &node.value {
             Value::Int(0) => {
@@ -50,13 +55,21 @@ pub(super) fn read<T>(field: &Field<T>, target: &mut T, node: &Node) -> Result<(
             bytes(node, *min, *max).map(|value| *at(target) = Some(value))
         }
         Field::Text(shape, at) => text(node, *shape).map(|value| *at(target) = value),
+        Field::OptionalText(shape, at) => text(node, *shape).map(|value| *at(target) = Some(value)),
         Field::Secret(at) => secret(node).map(|value| *at(target) = value.into()),
         Field::Word(at) => {
             let choice = at(target);
-            match &node.value {
+            return match &node.value {
                 Value::Str(word) if choice.choose(word.trim()) => Ok(()),
-                _ => Err(node.found()),
-            }
+                Value::Str(word) => {
+                    // Where there is a default it is the better mend: "iptables" is near to "nftables" only in letters.
+                    let is_open = choice.word().is_empty();
+                    let near = nearest(word.trim(), choice.words().iter().copied()).filter(|_| is_open);
+                    let mend = near.map(|near| format!("write \"{near}\""));
+                    Err(vec![Wrong { mend, ..wrong(node, node.found(), field.expected(target)) }])
+                }
+                _ => Err(vec![wrong(node, node.found(), field.expected(target))]),
+            };
         }
         Field::Socket(at) => socket(node).map(|value| *at(target) = value),
         Field::Path(at) => path(node).map(|value| *at(target) = value),
@@ -64,6 +77,10 @@ pub(super) fn read<T>(field: &Field<T>, target: &mut T, node: &Node) -> Result<(
         Field::Texts(shape, at) => {
             return list(node, field.expected(target), |item| command(item, *shape))
                 .map(|all| *at(target) = all);
+        }
+        Field::Signals(at) => {
+            return list(node, field.expected(target), signal)
+                .map(|all| *at(target) = Some(Signals::these(&all)));
         }
         Field::Networks(at) => {
             return list(node, field.expected(target), network).map(|all| *at(target) = all);
@@ -85,9 +102,10 @@ impl<T> Field<T> {
     /// What the value should be, in words, with the range.
     pub(super) fn expected(&self, target: &mut T) -> String {
         match self {
-            Self::Bool(_) => "true or false".into(),
-            Self::Count { min, max, .. } => format!("a whole number from {min} to {max}"),
-            Self::OptionalCount { max, .. } => format!("a whole number from 0 to {max}"),
+            Self::Bool(_) | Self::OptionalBool(_) => "true or false".into(),
+            Self::Count { min, max, .. } | Self::OptionalCount { min, max, .. } => {
+                format!("a whole number from {min} to {max}")
+            }
             Self::Port(_) => "a port from 1 to 65535".into(),
             Self::OptionalPort(_) => "a port from 1 to 65535, or 0 for none".into(),
             Self::Size { min, max, .. } | Self::OptionalSize { min, max, .. } => format!(
@@ -100,8 +118,9 @@ impl<T> Field<T> {
                 format_short(*min),
                 format_short(*max)
             ),
-            Self::Text(shape, _) => shape.expected().into(),
+            Self::Text(shape, _) | Self::OptionalText(shape, _) => shape.expected().into(),
             Self::Texts(shape, _) => format!("an array of texts, each {}", shape.expected()),
+            Self::Signals(_) => "an array of signals".into(),
             Self::Secret(_) => "a text without control characters".into(),
             Self::Word(at) => one_of(at(target).words()),
             Self::Networks(_) => "an array of addresses and networks".into(),
@@ -110,6 +129,16 @@ impl<T> Field<T> {
             Self::Path(_) | Self::OptionalPath(_) => "a path".into(),
         }
     }
+}
+
+fn signal(node: &Node) -> Result<Signal, Bad> {
+    let words = || Signal::ALL.map(Signal::word);
+    let Value::Str(text) = &node.value else { return Err((node.found(), one_of(&words()), None)) };
+    let word = text.trim().to_ascii_lowercase();
+    Signal::from_word(&word).ok_or_else(|| {
+        let mend = nearest(&word, words()).map(|near| format!("write \"{near}\""));
+        (node.found(), one_of(&words()), mend)
+    })
 }
 
 fn one_of(words: &[&str]) -> String {

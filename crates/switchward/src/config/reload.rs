@@ -65,10 +65,12 @@ impl Config {
                 max_sources: old.guard.max_sources,
                 max_registrations: old.guard.max_registrations,
                 timeline: old.guard.timeline,
+                max_remembered: old.guard.max_remembered,
                 log: old.guard.log,
                 ..self.guard
             },
             cache: self.cache,
+            rules: self.rules,
             alarms: self.alarms,
             geo: self.geo,
             fraud: self.fraud,

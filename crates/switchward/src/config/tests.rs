@@ -5,6 +5,7 @@ mod contract;
 mod documents;
 mod durations;
 mod fraud;
+mod guard_rules;
 mod lenience;
 mod limits;
 mod messages;

@@ -64,6 +64,10 @@ pub(super) enum Shape {
     SwitchLevel,
     /// A variable or a header, perhaps with `*`.
     Variable,
+    /// A rule of the guard.
+    GuardRule,
+    /// What is counted, in the plural.
+    Plural,
     /// An `ldap` or `ldaps` address; may be empty.
     LdapUrl,
     /// Who may come from which countries.
@@ -133,6 +137,10 @@ impl Shape {
             Self::Variable => {
                 "a name of 1 to 100 letters, digits, \"_\", \"-\" or \".\", with \"*\" at its ends alone"
             }
+            Self::GuardRule => {
+                "a rule's name of 1 to 48 small letters, digits or \"-\", a letter first and no \"-\" at the end"
+            }
+            Self::Plural => "a text of 1 to 64 bytes without control characters",
             Self::LdapUrl => "an ldaps:// or ldap:// address, or an empty text",
             Self::Countries => {
                 "WHO: COUNTRIES, such as \"all: !KP\", \"profile external: DE AT\" or \"account *@pbx.example: DE\""
@@ -198,6 +206,13 @@ impl Shape {
                 let bare = front.strip_suffix('*').unwrap_or(front);
                 (1..=100).contains(&bare.len()) && bare.bytes().all(known)
             }
+            Self::GuardRule => {
+                (1..=48).contains(&text.len())
+                    && text.starts_with(|c: char| c.is_ascii_lowercase())
+                    && !text.ends_with('-')
+                    && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            }
+            Self::Plural => (1..=64).contains(&text.len()) && !text.contains(char::is_control),
             Self::LdapUrl => {
                 let rest = text.strip_prefix("ldaps://").or_else(|| text.strip_prefix("ldap://"));
                 text.is_empty()

@@ -174,10 +174,7 @@ impl TimelineItem {
             user_id: moment.user.clone(),
             domain: moment.domain.clone(),
             user_agent: moment.agent.clone(),
-            transport: match moment.transport {
-                guard::Transport::Unknown => String::new(),
-                known => format!("{known:?}").to_ascii_lowercase(),
-            },
+            transport: moment.transport.word().into(),
             evidence: moment.evidence.to_string(),
             switch: switch.map(|switch| switch.name.clone()).unwrap_or_default(),
         }
@@ -219,7 +216,8 @@ fn maker(item: &HistoryItem) -> String {
     }
 }
 
-fn words(did: Did) -> (&'static str, &'static str) {
+/// The word and the words for what a source did.
+pub(super) fn words(did: Did) -> (&'static str, &'static str) {
     match did {
         Did::Refused(Method::Register) => ("refused", "its credentials for a registration were refused"),
         Did::Refused(Method::Invite) => ("refused", "its credentials for a call were refused"),

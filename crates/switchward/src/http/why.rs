@@ -10,14 +10,19 @@ use crate::clock;
 use crate::config::duration::format_go;
 use axum::extract::State;
 use guard::engine::{Explanation, RuleRecord};
-use guard::{Allowed, Ban, Target, Time};
+use guard::{Allowed, Target, Time};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::ToSchema;
 
+mod ban;
+mod prevention;
+mod told;
 mod words;
+
+pub use ban::{BanAccount, MomentAccount};
+pub use told::HangUpAccount;
 
 /// All that is known of an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -56,11 +61,20 @@ pub struct Why {
     pub allowed: Option<AllowAccount>,
     /// Phones registered from it.
     pub registered_phones: u32,
+    /// How far it is believed.
+    #[serde(default)]
+    pub repute: ReputeAccount,
     /// What was counted against it, rule by rule.
     pub counted: Vec<RuleAccount>,
     /// The last bans of it, the newest first; see `/security/history/{ip}`.
     #[serde(default)]
     pub history: Vec<HistoryItem>,
+    /// The last bans that would have been made (the rule is in shadow, or bans are not enforced), the newest first; kept in memory.
+    #[serde(default)]
+    pub would_bans: Vec<BanAccount>,
+    /// The last calls of it that were hung up, likewise.
+    #[serde(default)]
+    pub hang_ups: Vec<HangUpAccount>,
     /// What it did lately, the newest first; see `/security/sources/{ip}/timeline`.
     #[serde(default)]
     pub timeline: Vec<TimelineItem>,
@@ -88,51 +102,6 @@ pub enum Standing {
     Unknown,
 }
 
-/// A ban, told in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BanAccount {
-    /// What is banned.
-    pub target: String,
-    /// "sip" or "all" of its packets.
-    pub scope: String,
-    /// Since when.
-    #[schema(format = DateTime)]
-    pub since: String,
-    /// Until when; `null` for good.
-    #[schema(format = DateTime)]
-    pub until: Option<String>,
-    /// How long still (Go duration); `null` for good.
-    pub remaining: Option<String>,
-    /// "guard" or "operator" and who.
-    pub by: String,
-    /// The rule.
-    pub rule: String,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// How hard the strikes were to forge.
-    pub evidence: String,
-    /// Strikes counted.
-    pub count: u32,
-    /// The first strike.
-    #[schema(format = DateTime)]
-    pub first: String,
-    /// The last one.
-    #[schema(format = DateTime)]
-    pub last: String,
-    /// Accounts named, a few.
-    pub user_ids: Vec<String>,
-    /// Domains named, a few.
-    pub domains: Vec<String>,
-    /// User agents, a few.
-    pub user_agents: Vec<String>,
-    /// The switch that saw the last strike.
-    pub switch: String,
-    /// What an operator noted; may be empty.
-    #[serde(default)]
-    pub note: String,
-}
-
 /// An allow entry, told in full.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -154,6 +123,24 @@ pub struct AllowAccount {
     pub domain: String,
     /// "guard" (by a success) or "operator" and who.
     pub by: String,
+}
+
+/// How far an address is believed, and what that rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReputeAccount {
+    /// "stranger", "known" or "trusted".
+    pub tier: String,
+    /// Days among the last fourteen on which right credentials came from it.
+    pub good_days: u32,
+    /// Days with a proven attack among them.
+    pub bad_days: u32,
+    /// Its answered calls, halved every week.
+    pub answered_calls: u16,
+    /// Different user agents, at most three.
+    pub user_agents: u8,
+    /// Earlier bans of it that still make the next one longer.
+    pub earlier_bans: u32,
 }
 
 /// What one rule has counted.
@@ -248,6 +235,8 @@ pub(super) async fn of(app: Arc<App>, place: Place) -> Result<Json<Why>, Error> 
 
 fn tell(app: &App, asked: IpAddr, ip: String, known: &Explanation, now: Time) -> Why {
     let place = app.geo.atlas().lookup(asked);
+    let rules = app.guard.policy().rules();
+    let (would_bans, hang_ups) = told::told(app, known.source, &rules, now);
     let mut account = Why {
         ip,
         source: known.source.to_string(),
@@ -262,12 +251,15 @@ fn tell(app: &App, asked: IpAddr, ip: String, known: &Explanation, now: Time) ->
             .map(|net| net.to_string())
             .or_else(|| known.learnt.as_ref().map(|learnt| learnt.ip.to_string())),
         learnt: known.learnt.as_ref().map(|learnt| learnt.label.to_string()),
-        ban: known.ban.as_ref().map(|ban| BanAccount::of(ban, now)),
-        port_bans: known.ports.iter().map(|ban| BanAccount::of(ban, now)).collect(),
+        ban: known.ban.as_ref().map(|ban| BanAccount::of(ban, &rules, now)),
+        port_bans: known.ports.iter().map(|ban| BanAccount::of(ban, &rules, now)).collect(),
         allowed: known.allowed.as_ref().map(AllowAccount::of),
         registered_phones: known.phones,
+        repute: ReputeAccount::of(known),
         counted: known.counted.iter().map(RuleAccount::of).collect(),
         history: Vec::new(),
+        would_bans,
+        hang_ups,
         timeline: Vec::new(),
         text: String::new(),
     };
@@ -304,26 +296,16 @@ fn standing(known: &Explanation) -> Standing {
     }
 }
 
-impl BanAccount {
-    fn of(ban: &Ban, now: Time) -> BanAccount {
-        BanAccount {
-            target: ban.target.to_string(),
-            scope: ban.scope.to_string(),
-            since: clock::rfc3339(Some(ban.since)),
-            until: ban.until.map(|until| clock::rfc3339(Some(until))),
-            remaining: ban.remaining(now).map(|left| format_go(Duration::from_secs(left.as_secs()))),
-            by: ban.origin.to_string(),
-            rule: ban.reason.rule.clone(),
-            reason: ban.reason.text.clone(),
-            evidence: ban.reason.evidence.to_string(),
-            count: ban.reason.count,
-            first: clock::rfc3339(Some(ban.reason.first)),
-            last: clock::rfc3339(Some(ban.reason.last)),
-            user_ids: ban.reason.users.clone(),
-            domains: ban.reason.domains.clone(),
-            user_agents: ban.reason.agents.clone(),
-            switch: ban.reason.switch.clone(),
-            note: ban.note.clone(),
+impl ReputeAccount {
+    fn of(known: &Explanation) -> ReputeAccount {
+        let repute = &known.repute;
+        ReputeAccount {
+            tier: repute.tier.to_string(),
+            good_days: repute.good_days,
+            bad_days: repute.bad_days,
+            answered_calls: repute.answered,
+            user_agents: repute.agents,
+            earlier_bans: known.priors,
         }
     }
 }

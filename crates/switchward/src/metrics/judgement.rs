@@ -56,8 +56,9 @@ fn graded(family: Family, labels: &[(&'static str, &str)], grades: &[Count; 3]) 
     })
 }
 
-fn tables(app: &App) -> [Family; 5] {
+fn tables(app: &App) -> [Family; 6] {
     let state = app.guard.state();
+    let past = app.guard.past().state(crate::clock::now());
     [
         Family::gauge("switchward_windows", "Windows in use, over all rules and sources.")
             .count(&[], state.windows as u64),
@@ -73,7 +74,11 @@ fn tables(app: &App) -> [Family; 5] {
             "Registrations that were not kept because the table was full.",
         )
         .count(&[], state.registrations_refused),
-        Family::gauge("switchward_engine_memory_bytes", "Memory of windows and names.")
+        Family::gauge("switchward_remembered", "What is remembered over weeks, by what it is about.")
+            .count(&[("about", "sources")], past.sources as u64)
+            .count(&[("about", "accounts")], past.accounts as u64)
+            .count(&[("about", "earlier-bans")], past.priors as u64),
+        Family::gauge("switchward_engine_memory_bytes", "Memory of windows, names and what is remembered.")
             .count(&[], state.bytes as u64),
     ]
 }

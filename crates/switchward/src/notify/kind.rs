@@ -13,7 +13,7 @@ pub enum Kind {
     Ban,
     /// A ban was lifted.
     Unban,
-    /// A ban that was not made because banning is off.
+    /// A ban that was not made: banning is off, or its rule is in shadow.
     WouldBan,
     /// A call is ended.
     HangUp,

@@ -155,7 +155,7 @@ mod tests {
     fn succeed(past: &Past, n: u32, day: u64) {
         let user = n.to_string();
         let (user, domain, agent) = (user.as_bytes(), &b"pbx.example"[..], &b"Phone 1.0"[..]);
-        let seen = Success { source: source(n), user, domain, agent, country: Some(*b"DE") };
+        let seen = Success { source: source(n), user, domain, agent, country: &|| Some(*b"DE") };
         past.succeeded(&seen, Evidence::Proven, at(day));
     }
 
@@ -208,7 +208,7 @@ mod tests {
             let [before, after] = [&past, &again].map(|past| past.repute(source(n), 0, false, at(6)));
             assert_eq!(before, after, "{n}");
             let target = guard::Target::Host(source(n));
-            let [before, after] = [&past, &again].map(|past| past.priors().count(target, growth, at(6)));
+            let [before, after] = [&past, &again].map(|past| past.priors().count(target, growth, at(7)));
             assert_eq!((before, after), (u32::from(n > 2000), before), "{n}");
         }
         assert!(again.reputation().is_trusted(source(1), at(6)));

@@ -96,7 +96,7 @@ fn a_damaged_file_is_moved_aside_and_not_lost() {
 #[test]
 fn a_file_of_a_newer_program_is_refused() {
     let (_directory, path) = scratch();
-    drop(Store::open(&path).unwrap());
+    assert!(Store::open(&path).unwrap().0.stop(Duration::from_secs(5)));
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = Store::open(&path).err().unwrap().to_string();
     assert!(error.contains("version 99"), "{error}");

@@ -44,6 +44,34 @@ fn check_tells_a_good_file_from_one_with_warnings_and_one_with_mistakes() {
 }
 
 #[test]
+fn the_rules_of_a_file_are_told_without_a_daemon() {
+    let stage = Stage::new();
+    stage.file(
+        "new.toml",
+        &format!(
+            "security.esl_password = \"{PASSWORD}\"\nsecurity.max_failed_attempts = 9\n[[rules]]\nname = \"call-rate\"\n\
+             shadow = true\n"
+        ),
+    );
+    let said = stage.run(&["rules", "--config", "new.toml"]).with(0);
+    for word in ["failed-registrations", "9 in 10m", "shadow: ban 15m, all", "changed", "built-in"] {
+        assert!(said.contains(word), "{word} is not in:\n{said}");
+    }
+    assert!(!said.contains("last fired"), "nobody was asked: {said}");
+    let said = stage.run(&["--config", "new.toml", "rules", "--json"]).with(0);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert!(answer["rules"].as_array().unwrap().iter().any(|rule| rule["shadow"] == true), "{said}");
+
+    stage.file("never.toml", "[[rules]]\nname = \"call-rate\"\ncounts = []\n");
+    let said = stage.run(&["check", "never.toml"]).with(64);
+    assert!(
+        said.contains("never.toml:3:10: rules[0].counts: found no signal, expected one at least"),
+        "{said}"
+    );
+    stage.run(&["rules", "--config", "never.toml"]).with(64);
+}
+
+#[test]
 fn a_variable_of_the_environment_is_checked_as_well() {
     let stage = Stage::new();
     stage.configure("");

@@ -29,6 +29,7 @@ mod metrics;
 #[path = "../common/name_server.rs"]
 mod name_server;
 mod names;
+mod past;
 mod privilege;
 mod profiling;
 mod registered;

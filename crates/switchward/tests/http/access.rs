@@ -137,7 +137,7 @@ async fn a_stolen_viewers_token_changes_nothing_on_any_route() {
                 }
                 // Here the link is the credential, whoever comes with it.
                 (_, "/unban/token") => {
-                    assert!(matches!(answer.status, 403..=429), "{method}: {}", answer.status)
+                    assert!(matches!(answer.status, 403..=429), "{method}: {}", answer.status);
                 }
                 (false, _) => assert_eq!(answer.status, 403, "{method} {path}"),
             }

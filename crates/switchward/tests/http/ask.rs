@@ -22,7 +22,7 @@ async fn asked(url: &str, line: &str) -> Result<String, Failure> {
     Ok(String::from_utf8(out).unwrap())
 }
 
-async fn said(daemon: &Daemon, line: &str) -> String {
+pub(crate) async fn said(daemon: &Daemon, line: &str) -> String {
     asked(&daemon.url(), line).await.unwrap()
 }
 

@@ -40,6 +40,7 @@ mod odd;
 mod reach;
 mod receivers;
 mod reports;
+mod rules;
 mod stream;
 mod support;
 mod timelines;

@@ -1,8 +1,9 @@
 //! `/security/why/{ip}`.
 
 use crate::support::{Daemon, Kernel, fields};
-use guard::What;
+use guard::{Evidence, Method, Observation, Source, Verdict, What};
 use serde_json::json;
+use switchward::news::Event;
 
 #[tokio::test]
 async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
@@ -14,6 +15,7 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
         "ban",
         "counted",
         "enforced",
+        "hangUps",
         "history",
         "ip",
         "outOfReach",
@@ -24,6 +26,7 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
         "text",
         "timeline",
         "unenforced",
+        "wouldBans",
     ];
     assert_eq!(fields(&why), names);
     assert_eq!((&why["standing"], &why["enforced"]), (&json!("banned"), &json!(true)));
@@ -37,6 +40,78 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
         assert!(text.contains(word), "{word} is not in:\n{text}");
     }
     assert!(!text.contains("NOT dropped"), "{text}");
+}
+
+#[tokio::test]
+async fn a_ban_tells_what_led_to_it_and_what_would_have_prevented_it() {
+    let daemon = Daemon::start().await;
+    daemon.refuse("203.0.113.50", "1000", 4);
+    daemon.refuse("203.0.113.50", "1001", 1);
+    let why = daemon.get("/security/blacklist/203.0.113.50/why").await.ok();
+    let ban = &why["ban"];
+    assert_eq!((&ban["threshold"], &ban["window"]), (&json!(5), &json!("10m0s")));
+    let moments = ban["moments"].as_array().unwrap();
+    assert_eq!(moments.len(), 5, "{moments:#?}");
+    let last = &moments[4];
+    assert_eq!(
+        (&last["what"], &last["userId"], &last["userAgent"]),
+        (&json!("refused"), &json!("1001"), &json!("Yealink SIP-T46U"))
+    );
+    assert_eq!((&last["ip"], &last["port"]), (&json!("203.0.113.50"), &json!(5062)));
+    assert_eq!((&last["transport"], &last["evidence"]), (&json!("udp"), &json!("likely")));
+    assert_eq!(
+        ban["preventedBy"],
+        json!([
+            "an entry on the allow-list (`switchward allow 203.0.113.50`)",
+            "a phone that is registered from this address",
+            "security.max_failed_attempts above 5"
+        ])
+    );
+    let text = why["text"].as_str().unwrap();
+    for words in [
+        "the rule takes 5 within 10m",
+        "what led to it:",
+        "(from 203.0.113.50:5062, udp, likely, 1001, Yealink SIP-T46U)",
+    ] {
+        assert!(text.contains(words), "{words} is not in:\n{text}");
+    }
+    daemon.post("/security/blacklist", &json!({"ip": "203.0.113.51"})).await.ok();
+    let by_hand = &daemon.get("/security/why/203.0.113.51").await.ok()["ban"];
+    assert_eq!(
+        (&by_hand["preventedBy"], &by_hand["moments"], &by_hand["threshold"]),
+        (&json!([]), &json!([]), &json!(null))
+    );
+}
+
+#[tokio::test]
+async fn what_would_have_been_banned_and_calls_hung_up_are_told_while_the_news_keep_them() {
+    let daemon = Daemon::with(Kernel::None, |config| config.security.auto_block_enabled = false).await;
+    let verdicts = (0..5).flat_map(|_| refused(&daemon, "203.0.113.50")).collect::<Vec<_>>();
+    let [Verdict::WouldBan(ban)] = verdicts.as_slice() else { panic!("{verdicts:?}") };
+    let news = daemon.app.mirror.news();
+    news.tell(Event::WouldBan(ban.clone()));
+    let source = Source::of("203.0.113.50".parse().unwrap());
+    let why = "the call names the untrusted domain x.example (x.example)".to_owned();
+    news.tell(Event::HangUp { switch: "freeswitch".into(), source, why });
+    let why = daemon.get("/security/why/203.0.113.50").await.ok();
+    assert_eq!((&why["wouldBans"][0]["rule"], &why["ban"]), (&json!("failed-registrations"), &json!(null)));
+    assert_eq!(why["hangUps"][0]["switch"], json!("freeswitch"));
+    let text = why["text"].as_str().unwrap();
+    assert!(text.contains("would have been banned:") && text.contains("calls hung up:"), "{text}");
+    let other = daemon.get("/security/why/203.0.113.51").await.ok();
+    assert_eq!((&other["wouldBans"], &other["hangUps"]), (&json!([]), &json!([])));
+}
+
+/// A refused registration.
+fn refused(daemon: &Daemon, ip: &str) -> guard::Verdicts {
+    let seen = Observation {
+        ip: Some(ip.parse().unwrap()),
+        port: 5062,
+        evidence: Evidence::Likely,
+        user: b"1000",
+        ..Observation::of(0, What::AuthFailed(Method::Register))
+    };
+    daemon.app.guard.observe(&seen, switchward::clock::now())
 }
 
 #[tokio::test]

@@ -422,14 +422,14 @@ macro_rules! with_rules {
             Key::new(
                 "rate",
                 "",
-                Field::OptionalCount { at: |e: &mut $entry| &mut e.rules.rate, max: MILLION },
+                Field::OptionalCount { at: |e: &mut $entry| &mut e.rules.rate, min: 0, max: MILLION },
                 "Requests in a second, 0 for no limit; broker.rate when absent.",
             )
             .sample(&["10"]),
             Key::new(
                 "concurrency",
                 "",
-                Field::OptionalCount { at: |e: &mut $entry| &mut e.rules.concurrency, max: MILLION },
+                Field::OptionalCount { at: |e: &mut $entry| &mut e.rules.concurrency, min: 0, max: MILLION },
                 "Requests at once, 0 for no limit; broker.concurrency when absent.",
             )
             .sample(&["4"]),

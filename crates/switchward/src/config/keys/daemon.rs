@@ -1,6 +1,6 @@
 //! The keys of the daemon itself: listener, cache, firewall, store, log, bounds, API.
 
-use super::{Field, Key, MILLION, MOST_ELEMENTS, Section, count, span};
+use super::{Field, Key, MILLION, MOST_ELEMENTS, Section, count, count_or_none, span};
 use crate::config::model::Config;
 use crate::config::text::Shape;
 
@@ -267,6 +267,43 @@ pub(super) const GUARD: Section = Section {
             "",
             span(|c| &mut c.guard.silence_alarm),
             "A switch that sends nothing for so long raises an alarm.",
+        ),
+        Setting::new(
+            "guard.max_remembered",
+            "",
+            count(|c| &mut c.guard.max_remembered, MOST_ELEMENTS),
+            "Most sources, accounts and earlier bans remembered over weeks, each; at about 60 to 110 bytes.",
+        )
+        .restart(),
+        Setting::new(
+            "guard.ban_growth",
+            "",
+            count(|c| &mut c.guard.ban_growth, 10),
+            "Each earlier ban of a target multiplies the time of the next by this; 1 lets all be as long as their rules say.",
+        ),
+        Setting::new(
+            "guard.ban_longest",
+            "",
+            span(|c| &mut c.guard.ban_longest),
+            "The longest that a ban grows to; a rule that says more keeps what it says.",
+        ),
+        Setting::new(
+            "guard.priors_kept",
+            "",
+            span(|c| &mut c.guard.priors_kept),
+            "How long after its end a ban makes the next one longer; one is forgotten each week anyway.",
+        ),
+        Setting::new(
+            "guard.max_bans_per_minute",
+            "",
+            count(|c| &mut c.guard.max_bans_per_minute, MOST_ELEMENTS),
+            "More bans of the guard in a minute are only told, with an alert; orders by hand do not count.",
+        ),
+        Setting::new(
+            "guard.max_standing_bans_per_minute",
+            "",
+            count_or_none(|c| &mut c.guard.max_standing_bans_per_minute, 10_000),
+            "Sources with registered phones or an allow entry that a minute's bans may hit, wholly or a port of them; 0 is none.",
         ),
     ],
 };

@@ -108,7 +108,7 @@ pub(super) const TEMPLATES: Section = Section {
         template(
             "notify.templates.would_ban",
             |c| &mut c.notify.templates.would_ban,
-            "A ban that was not made because banning is off.",
+            "A ban that was not made: banning is off, or its rule is in shadow.",
         ),
         template("notify.templates.hang_up", |c| &mut c.notify.templates.hang_up, "A call is ended."),
         template(

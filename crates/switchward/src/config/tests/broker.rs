@@ -140,7 +140,7 @@ fn every_key_of_an_entry_differs_and_is_named_with_the_entry() {
         "[[switch]]\nname = 'edge'\n[[broker.role]]\nname = 'reception'\n[[broker.user]]\nname = 'alice'\nroles = ['agent']",
     ));
     let (live, _) = old.diff_reload(&config(toml(ALL)));
-    for array in ARRAYS.iter().filter(|array| array.name() != "switch") {
+    for array in ARRAYS.iter().filter(|array| array.name().starts_with("broker.")) {
         let name = if array.name() == "broker.role" { "reception" } else { "alice" };
         for key in array.key_names().iter().filter(|key| **key != "name") {
             let path = format!("{}[{name}].{key}", array.name());

@@ -2,9 +2,9 @@
 //!
 //! All names in it were made printable before they got into the ledger.
 
-use super::{Standing, Why};
+use super::{BanAccount, Standing, Why};
 use crate::clock;
-use crate::config::duration::format_short;
+use crate::config::duration::{self, format_short};
 use crate::geo::Place;
 use guard::ban::span;
 use guard::engine::{Explanation, RuleRecord};
@@ -35,8 +35,10 @@ pub(super) fn words(account: &Why, known: &Explanation, place: Option<&Place>, n
     if let Some(place) = place {
         _ = write!(text, "\n  it belongs to {place}");
     }
-    for ban in known.ban.iter().chain(&known.ports) {
+    let told = account.ban.iter().chain(&account.port_bans);
+    for (ban, told) in known.ban.iter().chain(&known.ports).zip(told) {
         tell_ban(&mut text, ban, account, now);
+        tell_case(&mut text, told);
     }
     if let Some(learnt) = &known.learnt {
         _ = write!(text, "\n  out of reach: {} is {}, as the switch told", learnt.ip, learnt.label);
@@ -54,6 +56,12 @@ pub(super) fn words(account: &Why, known: &Explanation, place: Option<&Place>, n
             known.phones,
             if known.phones == 1 { "" } else { "s" }
         );
+    }
+    if !known.repute.told().is_empty() {
+        _ = write!(text, "\n  standing: {}", known.repute);
+    }
+    if known.priors > 0 {
+        _ = write!(text, "\n  earlier bans that count: {}", known.priors);
     }
     for counted in &known.counted {
         tell_counted(&mut text, counted, now);
@@ -82,6 +90,12 @@ fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
             }
         ),
     };
+    if !ban.reason.standing.is_empty() {
+        _ = write!(text, "\n    it was {}", ban.reason.standing);
+    }
+    if ban.reason.priors > 0 {
+        _ = write!(text, "\n    longer than the rule says: {} earlier", ban.reason.priors);
+    }
     _ = write!(text, "\n    since {}", ago(ban.since, now));
     _ = match ban.until {
         Some(until) => {
@@ -94,6 +108,48 @@ fn tell_ban(text: &mut String, ban: &Ban, account: &Why, now: Time) {
     }
     if let Some(reason) = &account.unenforced {
         _ = write!(text, "\n    NOT dropped in the kernel: {reason}");
+    }
+}
+
+/// What led to a ban, and what would have prevented it.
+fn tell_case(text: &mut String, ban: &BanAccount) {
+    if let (Some(threshold), Some(window)) = (ban.threshold, &ban.window) {
+        let window = duration::parse(window).map_or_else(|_| window.clone(), format_short);
+        _ = write!(text, "\n    the rule takes {threshold} within {window}");
+    }
+    if !ban.standing.is_empty() {
+        _ = write!(text, "\n    standing then: {}", ban.standing);
+    }
+    if ban.priors > 0 {
+        let times = if ban.priors == 1 { "once" } else { "several times" };
+        _ = write!(text, "\n    longer than the rule's time: banned {times} before ({} counted)", ban.priors);
+    }
+    for (number, moment) in ban.moments.iter().enumerate() {
+        if number == 0 {
+            text.push_str("\n    what led to it:");
+        }
+        _ = write!(text, "\n      {} {}", moment.at, moment.text);
+        let from = match (&moment.ip, moment.port) {
+            (Some(ip), Some(port)) if ip.contains(':') => format!("from [{ip}]:{port}"),
+            (Some(ip), Some(port)) => format!("from {ip}:{port}"),
+            (Some(ip), None) => format!("from {ip}"),
+            _ => String::new(),
+        };
+        let facts = [
+            from,
+            moment.transport.clone(),
+            moment.evidence.clone(),
+            moment.user_id.clone(),
+            moment.user_agent.clone(),
+        ];
+        let facts: Vec<String> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+        _ = write!(text, " ({})", facts.join(", "));
+    }
+    for (number, way) in ban.prevented_by.iter().enumerate() {
+        if number == 0 {
+            text.push_str("\n    it would not stand with any of:");
+        }
+        _ = write!(text, "\n      {way}");
     }
 }
 
@@ -114,6 +170,18 @@ pub(super) fn tell_past(account: &mut Why) {
             item.how.as_deref().unwrap_or_default(),
             item.ended.as_deref().unwrap_or_default()
         );
+    }
+    for (number, ban) in account.would_bans.iter().enumerate() {
+        if number == 0 {
+            account.text += "\n  would have been banned:";
+        }
+        _ = write!(account.text, "\n    {} by rule {}: {}", ban.since, ban.rule, ban.reason);
+    }
+    for (number, call) in account.hang_ups.iter().enumerate() {
+        if number == 0 {
+            account.text += "\n  calls hung up:";
+        }
+        _ = write!(account.text, "\n    {} on {}: {}", call.at, call.switch, call.reason);
     }
     for (number, item) in account.timeline.iter().enumerate() {
         if number == 0 {

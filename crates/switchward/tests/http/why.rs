@@ -21,6 +21,7 @@ async fn a_ban_by_a_rule_tells_rule_evidence_and_names() {
         "outOfReach",
         "portBans",
         "registeredPhones",
+        "repute",
         "source",
         "standing",
         "text",

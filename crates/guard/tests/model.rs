@@ -36,7 +36,9 @@ fn the_engine_agrees_with_the_model() {
 fn run(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let policy = world::policy(&mut random);
-    let guard = Guard::new(policy.clone(), Limits::default(), [seed, 2, 3, 4], Box::new(|_| ()));
+    // The model knows no past: reputation and earlier bans have models of their own.
+    let limits = Limits { remembered: 0, ..Limits::default() };
+    let guard = Guard::new(policy.clone(), limits, [seed, 2, 3, 4], Box::new(|_| ()));
     guard.set_places(Some(Arc::new(world::place)));
     let mut model = Model::new(policy.clone(), world::place);
     let mut now = Time::from_secs(1_000_000_000);

@@ -105,7 +105,7 @@ struct Fired {
 }
 
 /// At most so many verdicts, and so many rules that fire, at one observation.
-const VERDICTS: usize = 6;
+const VERDICTS: usize = 10;
 const FIRED: usize = 8;
 
 impl Model {

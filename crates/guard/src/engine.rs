@@ -66,7 +66,7 @@ pub struct Limits {
     pub bans: usize,
     /// Records of what sources did lately.
     pub timeline: usize,
-    /// Sources, accounts and earlier bans remembered over weeks, each.
+    /// Sources, accounts and earlier bans remembered over weeks, each; 0 remembers nothing.
     pub remembered: usize,
 }
 

@@ -7,6 +7,7 @@ use super::seen::{Seen, Who};
 use super::{Guard, Verdicts};
 use crate::ban::Ban;
 use crate::budget::Spent;
+use crate::observation::What;
 use crate::past::Past;
 use crate::reputation::{Repute, Success, Tier};
 use crate::time::Time;
@@ -24,7 +25,12 @@ impl Guard {
         if self.is_banned(seen) {
             return;
         }
-        let (user, domain, agent) = (seen.seen.user, seen.seen.domain, seen.seen.agent);
+        let (user, agent) = (seen.seen.user, seen.seen.agent);
+        // The domain that a caller names is his own choice; the switch knows better.
+        let domain = match seen.seen.what {
+            What::CallStarted { account_domain, .. } if !account_domain.is_empty() => account_domain,
+            _ => seen.seen.domain,
+        };
         let country = || self.place(seen.ip).country;
         let success = Success { source: seen.source, user, domain, agent, country: &country };
         self.past.succeeded(&success, seen.seen.evidence, seen.now);

@@ -271,8 +271,8 @@ pub(super) const GUARD: Section = Section {
         Setting::new(
             "guard.max_remembered",
             "",
-            count(|c| &mut c.guard.max_remembered, MOST_ELEMENTS),
-            "Most sources, accounts and earlier bans remembered over weeks, each; at about 60 to 110 bytes.",
+            count_or_none(|c| &mut c.guard.max_remembered, MOST_ELEMENTS),
+            "Most sources, accounts and earlier bans remembered over weeks, each; at about 60 to 110 bytes; 0 remembers nothing.",
         )
         .restart(),
         Setting::new(

@@ -31,7 +31,7 @@ impl Porter for Gate {
         Box::pin(async move {
             match claim {
                 Credential::Token("token") => Admission::Welcome(Identity::new("monitor", Proof::Token)),
-                _ => Admission::Wrong,
+                _ => Admission::Wrong("an unknown token".into()),
             }
         })
     }

@@ -58,7 +58,8 @@ pub struct Asked<'a> {
     pub door: &'a str,
     /// The switch that is meant.
     pub switch: &'a str,
-    /// What kind of thing was asked: "api", "bgapi", "sendmsg", "sendevent", "events", "log", "login".
+    /// What kind of thing was asked: "api", "bgapi", "sendmsg", "sendevent", "events", "log", "login",
+    /// "divert_events".
     pub form: &'a str,
     /// The command, without secrets.
     pub command: &'a str,

@@ -11,7 +11,7 @@ use crate::grant::Grant;
 use crate::identity::{Identity, Proof};
 use crate::journal::Journal;
 use crate::judge::{Caller, Decision};
-use crate::limits::{Refusals, Usage};
+use crate::limits::{Refusals, Strangers, Usage};
 use crate::line::Line;
 use crate::redact::Redactor;
 use crate::rulebook::{Rulebook, Shut};
@@ -30,6 +30,7 @@ mod carried;
 mod channels;
 mod counts;
 mod diverted;
+mod listening;
 mod refused;
 mod sent;
 mod view;
@@ -37,6 +38,7 @@ mod visit;
 mod written;
 
 pub use counts::Counts;
+pub use listening::Listening;
 pub use refused::Refused;
 pub use view::{Shown, View};
 pub use visit::{Door, Visit};
@@ -80,6 +82,7 @@ pub struct Desk {
     journal: Option<Arc<Journal>>,
     usage: Mutex<Usage>,
     refusals: Mutex<Refusals>,
+    strangers: Mutex<Strangers>,
     /// What was counted.
     pub counts: Counts,
 }
@@ -137,6 +140,7 @@ impl Desk {
             journal,
             usage: Mutex::default(),
             refusals: Mutex::default(),
+            strangers: Mutex::default(),
             counts: Counts::default(),
         })
     }
@@ -406,6 +410,10 @@ impl Desk {
 
     fn usage(&self) -> MutexGuard<'_, Usage> {
         self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn refusals(&self) -> MutexGuard<'_, Refusals> {

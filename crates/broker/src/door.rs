@@ -79,8 +79,8 @@ pub enum Credential<'a> {
 pub enum Admission {
     /// Come in.
     Welcome(Identity),
-    /// It is not so; the client is sent away as FreeSWITCH does.
-    Wrong,
+    /// It is not so, for this reason, which does not hold what was typed; the client is sent away as FreeSWITCH does, and does not hear it.
+    Wrong(String),
     /// It cannot be said just now: one line of text that tells why.
     Later(String),
 }

@@ -135,6 +135,49 @@ impl Refusals {
     }
 }
 
+/// How many wrong log-ins of strangers are written down: so many of all together, whoever they are, and of one source no more than its share.
+#[derive(Debug, Default)]
+pub struct Strangers {
+    /// Millionths of an entry that are used up.
+    used: u64,
+    /// Micros; when `used` was right.
+    at: u64,
+    /// Since when, and how many of whom. As many as are written: few.
+    of: HashMap<Arc<str>, (u64, u32)>,
+    /// How many since the last number was told.
+    counted: u64,
+}
+
+impl Strangers {
+    /// A log-in from `source` was wrong, at `now` in micros.
+    pub fn hear(&mut self, source: &Arc<str>, now: u64) -> Heard {
+        let gained = now.saturating_sub(self.at).saturating_mul(STRANGERS_A_MINUTE) / 60;
+        self.used = self.used.saturating_sub(gained);
+        self.at = now;
+        self.of.retain(|_, (since, _)| now.saturating_sub(*since) < SHARE_HOLDS);
+        let theirs = self.of.get(source).map_or(0, |(_, count)| *count);
+        if self.used + ONE > STRANGERS * ONE || theirs >= SHARE {
+            self.counted += 1;
+            return Heard::Counted { first: self.counted == 1 };
+        }
+        self.used += ONE;
+        self.of.entry(source.clone()).or_insert((now, 0)).1 += 1;
+        Heard::Write
+    }
+
+    /// How many were counted only; from now on they are counted anew.
+    pub fn counted(&mut self) -> u64 {
+        std::mem::take(&mut self.counted)
+    }
+}
+
+/// Wrong log-ins that are written down at once.
+const STRANGERS: u64 = 60;
+/// The same in a minute: some 3,000 lines a day at most, so that two million of the index are years.
+const STRANGERS_A_MINUTE: u64 = 2;
+/// Of one source, for so many micros.
+const SHARE: u32 = 5;
+const SHARE_HOLDS: u64 = 3_600_000_000;
 /// Bytes of one caller's refusals.
 const ROOM: u64 = 1024 * 1024;
 /// The same in a second.
@@ -212,6 +255,23 @@ mod tests {
         assert_eq!(refusals.hear(&Arc::from("alice"), line, 0), Heard::Write);
         assert_eq!((refusals.counted("mallory"), refusals.counted("mallory")), (4, 0));
         assert_eq!(refusals.hear(&name, line, 3_600 * SECOND), Heard::Write);
+    }
+
+    #[test]
+    fn strangers_have_one_measure_for_all_and_one_source_a_share_of_it() {
+        let mut strangers = Strangers::default();
+        let heard = |strangers: &mut Strangers, source: u64, now| {
+            strangers.hear(&source.to_string().into(), now) == Heard::Write
+        };
+        assert_eq!((0..100).filter(|_| heard(&mut strangers, 0, 0)).count(), SHARE as usize);
+        assert_eq!(strangers.counted(), 95);
+        let all = (1..10_000).filter(|source| heard(&mut strangers, *source, 0)).count() as u64;
+        assert_eq!(all, STRANGERS - u64::from(SHARE));
+        assert!(strangers.of.len() as u64 <= STRANGERS && strangers.counted() > 9_000);
+        // A day of an attack from everywhere.
+        let day = (0..86_400).filter(|at| heard(&mut strangers, 20_000 + at, at * SECOND)).count() as u64;
+        assert_eq!(day, 2 * 60 * 24 - 1);
+        assert!(strangers.of.len() < 200);
     }
 
     #[test]

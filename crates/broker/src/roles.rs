@@ -65,7 +65,7 @@ pub const ROLES: [Role; 5] = [
             "originate user/*@{domain} $",
             "&park $",
             "&playback",
-            "&callcenter *",
+            "&callcenter *@{domain} $",
             "uuid_kill {own}",
             "uuid_exists",
             "show channels",

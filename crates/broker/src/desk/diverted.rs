@@ -20,7 +20,7 @@ impl Desk {
         switch: Option<&str>,
     ) -> Result<Diverted, Refused> {
         let deeds = deeds(channel);
-        let shown = format!("{VERB} {channel} on");
+        let shown = format!("{channel} on");
         let channels = [channel];
         let asked = Asking { form: VERB, shown: &shown, deeds: &deeds, channels: &channels, switch };
         let (switch, _, _, attempt) = self.admit(visit, &asked).await?;

@@ -100,7 +100,7 @@ impl Desk {
     }
 
     /// For the audit.
-    fn shown(&self, written: &str) -> String {
+    pub(super) fn shown(&self, written: &str) -> String {
         self.rules.load().redactor.text(written).into_owned()
     }
 }

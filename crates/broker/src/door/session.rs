@@ -10,7 +10,7 @@ use super::order::Order;
 use super::{Client, Door, Entered, Stranger};
 use crate::announcement::Announcement;
 use crate::clock;
-use crate::desk::{Order as Wanted, Visit};
+use crate::desk::{Order as Wanted, Refused, Visit};
 use crate::message::Message;
 use crate::upstream::{Following, JobId};
 use crate::{Grant, LogLevel};
@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 mod listening;
 mod login;
 
-use login::{Known, Leaving, log_in};
+use login::{Known, Leaving, how, log_in};
 
 /// Serves one client to its end.
 pub(super) async fn talk(door: &Arc<Door>, mut session: Session, stranger: Stranger) {
@@ -87,14 +87,19 @@ impl<'a> Talk<'a> {
         stranger: Stranger,
     ) -> Result<Talk<'a>, String> {
         let Known { visit, by_name } = known;
-        let view = door.desk.view(&visit, door.settings.switch.as_deref());
-        let view = view.map_err(|refused| refused.as_reply())?;
+        let (desk, how, switch) = (&door.desk, how(by_name), door.settings.switch.as_deref());
+        let kept_out = |why: Refused| desk.keeps_out(&visit, how, why).as_reply();
+        let view = desk.view(&visit, switch).map_err(kept_out)?;
         let outbox = session.outbox();
         let listener = Listener::new(view, outbox.clone(), door.settings.stuck);
         let (visiting, listening) = (visit.clone(), listener.clone());
         let client =
             Client { visit: visiting, peer: stranger.peer, since: clock::now(), outbox, listener: listening };
-        let entered = door.enter(client).ok_or("-ERR too many connections of this user")?;
+        let entered = door.enter(client).ok_or_else(|| {
+            let why = Refused::Malformed("too many connections of this user".into());
+            desk.keeps_out(&visit, how, why).as_reply()
+        })?;
+        desk.comes_in(&visit, how, switch).map_err(|refused| refused.as_reply())?;
         let talk = Talk {
             door,
             visit,
@@ -133,14 +138,14 @@ impl<'a> Talk<'a> {
             Order::Api(command) => self.api(session, command).await,
             Order::BgApi(command, job) => self.start(session, command, job).await,
             Order::GetVar(name) => self.variable(session, name).await,
-            Order::Event(words) => self.listen(session, &words).await,
+            Order::Event(words) => self.listen(session, &words, &rest(request)).await,
             Order::NixEvent(words) => self.forgo(session, &words).await,
             Order::NoEvents => {
                 let was = self.listener.ignore();
                 self.follow().await;
                 answer(session, if was { reply::NO_EVENTS } else { reply::NOT_LISTENING });
             }
-            Order::MyEvents(uuid, format) => self.bind(session, uuid, format).await,
+            Order::MyEvents(uuid, format) => answer(session, &self.bind(uuid, format).await),
             Order::Filter { header, value } => match self.listener.add_filter(header, value) {
                 Ok(()) => answer(session, &format!("+OK filter added. [{header}]=[{value}]")),
                 Err(bad) => answer(session, &bad.to_string()),
@@ -149,7 +154,7 @@ impl<'a> Talk<'a> {
                 self.listener.delete_filter(header, value);
                 answer(session, &format!("+OK filter deleted. [{header}][{}]", value.unwrap_or_default()));
             }
-            Order::Log(level) => self.log(session, level).await,
+            Order::Log(level) => answer(session, &self.log(level).await),
             Order::NoLog => {
                 let was = self.listener.wants().log().is_some();
                 self.listener.log_up_to(None);
@@ -251,6 +256,11 @@ impl<'a> Talk<'a> {
         let told = self.door.desk.announce(&self.visit, &event, switch).await;
         told.unwrap_or_else(|refused| refused.as_reply())
     }
+}
+
+/// What stands behind the verb, for the audit.
+fn rest(request: &Request) -> String {
+    String::from_utf8_lossy(request.argument().unwrap_or_default()).into_owned()
 }
 
 fn answer(session: &Session, text: &str) {

@@ -69,7 +69,7 @@ impl Names {
             Some(identity) if !self.revoked.lock().unwrap().contains(&name) => Admission::Welcome(identity),
             _ => {
                 self.failed.lock().unwrap().push((name, stranger.source()));
-                Admission::Wrong
+                Admission::Wrong("an unknown name".into())
             }
         }
     }

@@ -135,6 +135,8 @@ fn settings(config: &Config) -> Settings {
         clients_of_one: count(door.max_clients_of_one),
         queue: count(door.queue),
         queue_bytes: usize::try_from(door.queue_bytes).unwrap_or(usize::MAX),
+        login: door.login_time,
+        stuck: door.stuck_time,
         ..Settings::default()
     }
 }

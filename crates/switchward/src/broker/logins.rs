@@ -80,6 +80,7 @@ fn of_switch(config: &Config, desk: &Desk) -> Result<FreeSwitch, String> {
     let settings = SwitchSettings {
         accept: accept("broker.freeswitch.accept", &settings.accept)?,
         default_domain: domain(config),
+        disabled_by: given(&settings.disabled_by),
         ..SwitchSettings::default()
     };
     Ok(FreeSwitch::new("freeswitch", settings, switch.upstream.clone()))
@@ -94,6 +95,7 @@ fn of_files(config: &Config) -> Result<XmlFiles, String> {
         variables_from: beside,
         accept: accept("broker.xml.accept", &settings.accept)?,
         default_domain: domain(config),
+        disabled_by: given(&settings.disabled_by),
         variables: domain(config).map(|domain| ("domain".into(), domain)).into_iter().collect(),
         ..FileSettings::new(path)
     };
@@ -115,7 +117,10 @@ fn of_ldap(broker: &Broker) -> Result<Ldap, String> {
         start_tls: ldap.start_tls,
         allow_plain: ldap.allow_plain,
         authorities: ldap.ca_file.clone(),
-        account_attribute: Some(ldap.account_attribute.clone()).filter(|name| !name.is_empty()),
+        account_attribute: given(&ldap.account_attribute),
+        name_attribute: given(&ldap.name_attribute),
+        domain: given(&ldap.domain),
+        disabled: given(&ldap.disabled_by),
         limit: ldap.timeout,
         ..LdapSettings::new(&ldap.url, look)
     };
@@ -127,5 +132,10 @@ fn accept(key: &str, words: &[String]) -> Result<Vec<Accept>, String> {
 }
 
 fn domain(config: &Config) -> Option<String> {
-    Some(config.freeswitch.default_domain.clone()).filter(|domain| !domain.is_empty())
+    given(&config.freeswitch.default_domain)
+}
+
+/// What a key says, if anything.
+fn given(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }

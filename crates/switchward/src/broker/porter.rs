@@ -1,7 +1,7 @@
 //! Who comes to the event socket door: the same credentials as at the API's, looked at by the same gate.
 //!
 //! `auth` takes a token, `userauth` the name and password of a person in the users file or in another directory. Wrong ones are counted and shown
-//! to the guard there, so that guessing here is the attack that it is there.
+//! to the guard there, so that guessing here is the attack that it is there; the door writes them into the audit of commands.
 
 use super::caller;
 use crate::access::{Arrival, Door, identify};
@@ -43,7 +43,7 @@ impl Gate {
             Ok(who) => Admission::Welcome(caller::identity(&app, &who)),
             Err(identify::Denied::Wrong(why)) => {
                 tracing::info!(peer = %stranger.peer, door = arrival.door.word(), "refused at the event socket door: {why}");
-                Admission::Wrong
+                Admission::Wrong(why)
             }
             Err(identify::Denied::Wait(wait)) => Admission::Later(format!(
                 "too many wrong passwords; try again in {} s",

@@ -94,6 +94,10 @@ pub struct Door {
     pub queue_bytes: u64,
     /// Without TLS, wherever it listens.
     pub plain: bool,
+    /// For logging in.
+    pub login_time: Duration,
+    /// How long a client may read nothing while something waits for it.
+    pub stuck_time: Duration,
 }
 
 /// The directory of a FreeSWITCH that runs.
@@ -103,6 +107,8 @@ pub struct FreeswitchDirectory {
     pub switch: String,
     /// The params whose value lets in.
     pub accept: Vec<String>,
+    /// The param or variable that keeps a user out; empty for none.
+    pub disabled_by: String,
 }
 
 /// Directory files of a FreeSWITCH.
@@ -112,6 +118,8 @@ pub struct XmlDirectory {
     pub path: Option<PathBuf>,
     /// The params whose value lets in.
     pub accept: Vec<String>,
+    /// The param or variable that keeps a user out; empty for none.
+    pub disabled_by: String,
 }
 
 /// An LDAP server.
@@ -137,6 +145,12 @@ pub struct LdapDirectory {
     pub search_password_file: Option<PathBuf>,
     /// The attribute with the account, "user@domain"; empty for none.
     pub account_attribute: String,
+    /// The attribute with the name that rules are written for; empty for the one that is compared with `{user}`.
+    pub name_attribute: String,
+    /// The only domain that a user may name; empty for any.
+    pub domain: String,
+    /// A filter that is true of users who are kept out; empty for none.
+    pub disabled_by: String,
     /// Authorities (PEM) that are believed beside the system's.
     pub ca_file: Option<PathBuf>,
     /// The longest wait for an answer.
@@ -248,8 +262,8 @@ impl Default for Broker {
             operator_roles: vec!["operator".into()],
             admin_roles: vec!["operator".into()],
             door: Door::default(),
-            freeswitch: FreeswitchDirectory { switch: String::new(), accept: vec!["esl-password".into()] },
-            xml: XmlDirectory { path: None, accept: vec!["esl-password".into()] },
+            freeswitch: FreeswitchDirectory { accept: vec!["esl-password".into()], ..Default::default() },
+            xml: XmlDirectory { accept: vec!["esl-password".into()], ..Default::default() },
             ldap: LdapDirectory::default(),
             roles: Vec::new(),
             users: Vec::new(),
@@ -270,6 +284,8 @@ impl Default for Door {
             queue: 10_000,
             queue_bytes: 16 << 20,
             plain: false,
+            login_time: Duration::from_secs(10),
+            stuck_time: Duration::from_secs(60),
         }
     }
 }
@@ -287,6 +303,9 @@ impl Default for LdapDirectory {
             search_password: Secret::default(),
             search_password_file: None,
             account_attribute: String::new(),
+            name_attribute: String::new(),
+            domain: String::new(),
+            disabled_by: String::new(),
             ca_file: None,
             timeout: Duration::from_secs(5),
         }

@@ -35,13 +35,13 @@ fn event(name: &str, headers: &[(&str, &str)]) -> Event {
 }
 
 /// A reader of server-sent events.
-struct Reader {
+pub(crate) struct Reader {
     body: Incoming,
     text: String,
 }
 
 impl Reader {
-    async fn open(daemon: &Daemon, token: &str, query: &str) -> Result<Reader, (u16, String)> {
+    pub(crate) async fn open(daemon: &Daemon, token: &str, query: &str) -> Result<Reader, (u16, String)> {
         let stream = TcpStream::connect(daemon.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 const SOON: Duration = Duration::from_secs(30);
 
 /// Opens the door of a daemon; it stays open until the sender is dropped or says so.
-async fn open(daemon: &Daemon) -> (SocketAddr, watch::Sender<bool>) {
+pub(crate) async fn open(daemon: &Daemon) -> (SocketAddr, watch::Sender<bool>) {
     let mut config = Config::clone(&daemon.app.config.load());
     config.broker.door.port = Some(0);
     let listeners = Listeners::open(&config, false).await.unwrap();
@@ -29,17 +29,17 @@ async fn open(daemon: &Daemon) -> (SocketAddr, watch::Sender<bool>) {
 }
 
 /// A client that knows nothing of the protocol but that a packet ends with an empty line.
-struct Client(TcpStream);
+pub(crate) struct Client(TcpStream);
 
 impl Client {
-    async fn connect(address: SocketAddr) -> Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Client {
         let mut client = Client(TcpStream::connect(address).await.unwrap());
         assert!(client.read().await.contains("auth/request"));
         client
     }
 
     /// The next packet with its body; empty at the end.
-    async fn read(&mut self) -> String {
+    pub(crate) async fn read(&mut self) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\n\n") {
             match timeout(SOON, self.0.read(&mut byte)).await.unwrap() {
@@ -54,7 +54,7 @@ impl Client {
         head + &String::from_utf8(body).unwrap()
     }
 
-    async fn ask(&mut self, command: &str) -> String {
+    pub(crate) async fn ask(&mut self, command: &str) -> String {
         self.0.write_all(format!("{command}\n\n").as_bytes()).await.unwrap();
         self.read().await
     }

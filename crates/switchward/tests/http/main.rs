@@ -28,6 +28,7 @@ mod geo;
 mod headers;
 mod history;
 mod kernel;
+mod listening_audit;
 mod lists;
 mod log;
 mod malformed;

@@ -2,48 +2,75 @@
 
 use super::{Talk, answer};
 use crate::LogLevel;
-use crate::desk::Refused;
+use crate::desk::{Listening, Refused};
 use crate::door::bound::Lingers;
 use crate::door::diverting::Diverting;
 use crate::door::order::Words;
 use crate::upstream::{CallError, Wants};
-use esl::reply;
 use esl::server::Session;
+use esl::{Format, reply};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
 impl Talk<'_> {
-    pub(super) async fn listen(&mut self, session: &Session, words: &Words<'_>) {
+    pub(super) async fn listen(&mut self, session: &Session, words: &Words<'_>, said: &str) {
+        match self.listens(words, said) {
+            Err(reply) => answer(session, &reply),
+            Ok(format) => {
+                self.follow().await;
+                let mut out = Vec::new();
+                reply::event_listener_enabled(&mut out, format);
+                session.reply(&out);
+            }
+        }
+    }
+
+    /// Takes what `event` asks for; gives the reply when it does not.
+    fn listens(&self, words: &Words<'_>, said: &str) -> Result<Format, String> {
         let mut wants = self.listener.wants();
         let known = words.names.iter().filter(|name| wants.add(name)).count();
         if known == 0 && !words.custom {
-            return answer(session, reply::NO_KEYWORDS);
+            return Err(reply::NO_KEYWORDS.into());
         }
         if !words.subclasses.iter().all(|subclass| wants.add_custom(subclass)) {
-            return answer(session, "-ERR invalid subclass");
+            return Err("-ERR invalid subclass".into());
         }
         if wants.subclasses() > MOST_SUBCLASSES {
-            return answer(session, "-ERR too many subclasses");
+            return Err("-ERR too many subclasses".into());
         }
-        if !self.may_listen(words) {
-            return answer(session, reply::PERMISSION_DENIED);
-        }
+        self.admit_listening(words, said)?;
         let format = words.format.unwrap_or_default();
         self.listener.listen(wants, Some(format));
-        self.follow().await;
-        let mut out = Vec::new();
-        reply::event_listener_enabled(&mut out, format);
-        session.reply(&out);
+        Ok(format)
     }
 
-    fn may_listen(&self, words: &Words<'_>) -> bool {
+    /// Whether somebody may listen to this, which is written down; else the reply.
+    fn admit_listening(&self, words: &Words<'_>, said: &str) -> Result<(), String> {
+        let (desk, switch) = (&self.door.desk, self.door.settings.switch.as_deref());
+        let told = match self.not_shown(words) {
+            None => desk.listens(&self.visit, Listening::Events, said, switch),
+            Some(name) => {
+                let why = Refused::Denied { why: format!("no rule shows the event {name:?}") };
+                Err(desk.keeps_from(&self.visit, Listening::Events, said, switch, why))
+            }
+        };
+        told.map_err(|refused| refused.as_reply())
+    }
+
+    /// The first of what is asked for that no rule shows.
+    fn not_shown(&self, words: &Words<'_>) -> Option<String> {
         // Of jobs everybody sees their own.
         let view = self.listener.view();
         let may = |name: &str| name.eq_ignore_ascii_case("BACKGROUND_JOB") || view.may_ask(name, None);
         let mut probe = Wants::nothing();
-        words.names.iter().filter(|name| probe.add(name)).all(|name| may(name))
-            && words.subclasses.iter().all(|subclass| view.may_ask("CUSTOM", Some(subclass)))
+        let mut names = words.names.iter().filter(|name| probe.add(name));
+        if let Some(name) = names.find(|name| !may(name)) {
+            return Some((*name).to_owned());
+        }
+        let mut subclasses = words.subclasses.iter();
+        let hidden = subclasses.find(|subclass| !view.may_ask("CUSTOM", Some(subclass)));
+        hidden.map(|subclass| format!("CUSTOM {subclass}"))
     }
 
     pub(super) async fn forgo(&mut self, session: &Session, words: &Words<'_>) {
@@ -60,17 +87,17 @@ impl Talk<'_> {
 
     /// The events of one channel, to which orders without a channel go from now on. As with FreeSWITCH the connection ends with the channel,
     /// unless it is to linger.
-    pub(super) async fn bind(&mut self, session: &Session, uuid: &str, format: Option<esl::Format>) {
+    pub(super) async fn bind(&mut self, uuid: &str, format: Option<Format>) -> String {
         if !crate::line::is_name(uuid) {
-            return answer(session, "-ERR invalid uuid");
-        }
-        let words = Words { names: OF_A_CHANNEL.to_vec(), format, ..Words::default() };
-        if !self.may_listen(&words) {
-            return answer(session, reply::PERMISSION_DENIED);
+            return "-ERR invalid uuid".into();
         }
         if self.channel.is_some() {
             // As FreeSWITCH writes it.
-            return answer(session, "-ERR aready enabled.");
+            return "-ERR aready enabled.".into();
+        }
+        let words = Words { names: OF_A_CHANNEL.to_vec(), format, ..Words::default() };
+        if let Err(reply) = self.admit_listening(&words, &format!("myevents {uuid}")) {
+            return reply;
         }
         let mut wants = self.listener.wants();
         OF_A_CHANNEL.iter().for_each(|name| _ = wants.add(name));
@@ -78,17 +105,25 @@ impl Talk<'_> {
         self.listener.bind(uuid);
         self.channel = Some(uuid.to_owned());
         self.follow().await;
-        answer(session, "+OK Events Enabled");
+        "+OK Events Enabled".into()
     }
 
-    pub(super) async fn log(&mut self, session: &Session, text: &str) {
-        let Ok(level) = text.parse::<LogLevel>() else { return answer(session, "-ERR invalid log level") };
-        if !self.listener.view().may_log(level) {
-            return answer(session, reply::PERMISSION_DENIED);
+    pub(super) async fn log(&mut self, text: &str) -> String {
+        let Ok(level) = text.parse::<LogLevel>() else { return "-ERR invalid log level".into() };
+        let (desk, switch) = (&self.door.desk, self.door.settings.switch.as_deref());
+        let told = match self.listener.view().may_log(level) {
+            true => desk.listens(&self.visit, Listening::Log, text, switch),
+            false => {
+                let why = Refused::Denied { why: format!("no rule shows the log up to {level}") };
+                Err(desk.keeps_from(&self.visit, Listening::Log, text, switch, why))
+            }
+        };
+        if let Err(refused) = told {
+            return refused.as_reply();
         }
         self.listener.log_up_to(Some(level.number()));
         self.follow().await;
-        answer(session, &format!("+OK log level {text} [{}]", level.number()));
+        format!("+OK log level {text} [{}]", level.number())
     }
 
     /// How long the connection stays after its channel.

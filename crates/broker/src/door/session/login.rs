@@ -7,6 +7,7 @@ use crate::door::order::Order;
 use crate::door::{Admission, Credential, Door, Stranger};
 use esl::reply;
 use esl::server::Session;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// How somebody leaves who never came in.
@@ -26,7 +27,7 @@ pub(super) struct Known {
 
 /// Until somebody says who they are.
 pub(super) async fn log_in(
-    door: &Door,
+    door: &Arc<Door>,
     session: &mut Session,
     stranger: &Stranger,
 ) -> Result<Known, Leaving> {
@@ -50,15 +51,24 @@ pub(super) async fn log_in(
                 let visit = Visit { identity, source: stranger.source(), door: stranger.door };
                 return Ok(Known { visit, by_name });
             }
-            Admission::Wrong => {
+            Admission::Wrong(why) => {
                 door.counts.wrong.fetch_add(1, Relaxed);
+                door.desk.turns_away(stranger.source(), stranger.door, how(by_name), &why);
                 answer(session, reply::INVALID);
             }
-            Admission::Later(why) => answer(session, &format!("-ERR {why}")),
+            Admission::Later(why) => {
+                door.desk.turns_away(stranger.source(), stranger.door, how(by_name), &why);
+                answer(session, &format!("-ERR {why}"));
+            }
         }
         return Err(Leaving::Politely);
     }
     Err(Leaving::Politely)
+}
+
+/// The order, for the audit: a name that nobody has may be a password typed in the wrong place, and whose it is stands beside it otherwise.
+pub(super) fn how(by_name: bool) -> &'static str {
+    if by_name { "userauth" } else { "auth" }
 }
 
 /// Packets before the login.

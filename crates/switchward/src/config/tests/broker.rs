@@ -48,14 +48,18 @@ max_clients_of_one = 2
 queue = 100
 queue_bytes = "1MiB"
 plain = true
+login_time = "5s"
+stuck_time = "2m"
 
 [broker.freeswitch]
 switch = "edge"
 accept = ["a1-hash", "password"]
+disabled_by = "esl-disabled"
 
 [broker.xml]
 path = "/etc/freeswitch/directory"
 accept = ["password"]
+disabled_by = "locked"
 
 [broker.ldap]
 url = "ldap://ldap.example.net"
@@ -68,6 +72,9 @@ search_bind_dn = "cn=switchward"
 search_password = "hunter2"
 search_password_file = "ldap.password"
 account_attribute = "mail"
+name_attribute = "cn"
+domain = "example.net"
+disabled_by = "(employeeType=former)"
 ca_file = "ca.pem"
 timeout = "1s"
 

@@ -99,7 +99,8 @@ pub struct Command {
     pub door: String,
     /// The switch.
     pub switch: String,
-    /// What kind of thing was asked: "api", "bgapi", "sendmsg", "sendevent", "events", "log", "login".
+    /// What kind of thing was asked: "api", "bgapi", "sendmsg", "sendevent", "events", "log", "login",
+    /// "divert_events".
     pub form: String,
     /// The command, without secrets.
     pub command: String,

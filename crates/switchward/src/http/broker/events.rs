@@ -11,7 +11,7 @@ use crate::broker::inbox::{Bound, Filter, Inbox, Item};
 use crate::http::serve::Cut;
 use crate::http::stream::reader::{CHECKED, End, KEEP_ALIVE, Reader};
 use crate::http::{Error, Who, schema};
-use ::broker::desk::{Refused, View};
+use ::broker::desk::{Listening, Refused, View, Visit};
 use ::broker::upstream::{Following, Wants};
 use axum::Extension;
 use axum::extract::{FromRequestParts, Request, State, WebSocketUpgrade};
@@ -61,6 +61,14 @@ impl EventQuery {
         Ok(query)
     }
 
+    /// What is asked for, for the audit.
+    fn said(&self) -> String {
+        let format = self.format.as_deref().unwrap_or("json");
+        let mut said = format!("{format} {}", self.names);
+        self.filter.iter().for_each(|filter| _ = write!(said, " filter {filter}"));
+        said
+    }
+
     fn format(&self) -> Result<Format, Error> {
         match self.format.as_deref() {
             None | Some("json") => Ok(Format::Json),
@@ -97,14 +105,21 @@ pub(in crate::http) async fn events(
 ) -> Result<Response, Error> {
     let query = EventQuery::of(request.uri())?;
     let visit = caller::visit(&app, &who);
-    let view = app.desk.view(&visit, query.switch.as_deref()).map_err(|error| told(&error))?;
-    let wants = wants(&view, Wants::nothing(), query.names.split(','))?;
+    let (switch, said) = (query.switch.as_deref(), query.said());
+    let view = app.desk.view(&visit, switch);
+    let view =
+        view.map_err(|why| told(&app.desk.keeps_from(&visit, Listening::Events, &said, switch, why)))?;
+    let audience = Audience { app: &app, visit: &visit, switch };
+    let wants = audience.wants(&view, Wants::nothing(), query.names.split(','), &said)?;
     let filter = Filter::new(&query.filter).map_err(|error| Error::bad_request(error.to_string()))?;
     let format = query.format()?;
     let (mut parts, _) = request.into_parts();
     if parts.headers.contains_key(axum::http::header::UPGRADE) {
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
         let upgrade = upgrade.map_err(|rejection| Error::bad_request(rejection.body_text()))?;
+        if wants.has_events() {
+            audience.listens(&said)?;
+        }
         let asked = socket::Asked { who, visit, switch: query.switch, view, wants, filter };
         return socket::open(app, upgrade, asked);
     }
@@ -113,6 +128,7 @@ pub(in crate::http) async fn events(
             "names is missing: the events that are wanted, such as CHANNEL_ANSWER",
         ));
     }
+    audience.listens(&said)?;
     let (reader, response) = Reader::open(&app, &who, cut.map(|Extension(cut)| cut))?;
     let (inbox, following) = inbox(&app, view, wants, filter, format);
     tokio::spawn(told_all(reader, inbox, following));
@@ -126,37 +142,56 @@ fn inbox(app: &App, view: View, wants: Wants, filter: Filter, format: Format) ->
     Inbox::open(view, wants, filter, format, bound, app.monitor.events_missed.clone())
 }
 
-/// What somebody wants beside what they have, when they may see it.
-fn wants<T: AsRef<str>>(
-    view: &View,
-    mut wants: Wants,
-    names: impl IntoIterator<Item = T>,
-) -> Result<Wants, Error> {
-    for (count, text) in names.into_iter().enumerate() {
-        let text = text.as_ref().trim();
-        if count >= MOST_NAMES {
-            return Err(Error::bad_request(format!("at most {MOST_NAMES} names")));
+/// Who wants events, and of which switch. What they ask for is written into the audit of commands.
+struct Audience<'a> {
+    app: &'a App,
+    visit: &'a Visit,
+    switch: Option<&'a str>,
+}
+
+impl Audience<'_> {
+    /// What they want beside what they have, when they may see it; `said` is how they say it.
+    fn wants<T: AsRef<str>>(
+        &self,
+        view: &View,
+        mut wants: Wants,
+        names: impl IntoIterator<Item = T>,
+        said: &str,
+    ) -> Result<Wants, Error> {
+        for (count, text) in names.into_iter().enumerate() {
+            let text = text.as_ref().trim();
+            if count >= MOST_NAMES {
+                return Err(Error::bad_request(format!("at most {MOST_NAMES} names")));
+            }
+            let (name, subclass) = match text.split_once(' ') {
+                Some((name, subclass)) => (name, Some(subclass.trim())),
+                None => (text, None),
+            };
+            if name.is_empty() {
+                continue;
+            }
+            let known = match subclass {
+                Some(subclass) => name.eq_ignore_ascii_case("CUSTOM") && wants.add_custom(subclass),
+                None => wants.add(name),
+            };
+            if !known {
+                return Err(Error::bad_request(format!("there is no event {text:?}")));
+            }
+            if !view.may_ask(name, subclass) {
+                let why = Refused::Denied { why: format!("no rule shows the event {text:?}") };
+                let desk = &self.app.desk;
+                let why = desk.keeps_from(self.visit, Listening::Events, said, self.switch, why);
+                return Err(told(&why));
+            }
         }
-        let (name, subclass) = match text.split_once(' ') {
-            Some((name, subclass)) => (name, Some(subclass.trim())),
-            None => (text, None),
-        };
-        if name.is_empty() {
-            continue;
-        }
-        let known = match subclass {
-            Some(subclass) => name.eq_ignore_ascii_case("CUSTOM") && wants.add_custom(subclass),
-            None => wants.add(name),
-        };
-        if !known {
-            return Err(Error::bad_request(format!("there is no event {text:?}")));
-        }
-        if !view.may_ask(name, subclass) {
-            let why = format!("no rule shows the event {text:?}");
-            return Err(told(&Refused::Denied { why }));
-        }
+        Ok(wants)
     }
-    Ok(wants)
+
+    /// They begin to listen.
+    fn listens(&self, said: &str) -> Result<(), Error> {
+        let told_why = |refused| told(&refused);
+        self.app.desk.listens(self.visit, Listening::Events, said, self.switch).map_err(told_why)
+    }
 }
 
 /// Tells one reader, until the end.

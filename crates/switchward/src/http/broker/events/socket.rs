@@ -5,7 +5,7 @@
 
 use super::super::commands::text;
 use super::super::refused;
-use super::{inbox, wants};
+use super::{Audience, inbox};
 use crate::access::Pass;
 use crate::app::App;
 use crate::broker::inbox::{Filter, Inbox, Item};
@@ -167,7 +167,12 @@ impl Talk {
 
     fn heed(&mut self, said: Said, commands: &mut JoinSet<Value>) -> Result<Option<Value>, Error> {
         if let Some(names) = &said.subscribe {
-            self.wants = wants(self.inbox.view(), self.wants.clone(), names)?;
+            let Ordering { visit, switch, .. } = &*self.order;
+            let audience = Audience { app: &self.app, visit, switch: switch.as_deref() };
+            let said = format!("json {}", names.join(","));
+            let wanted = audience.wants(self.inbox.view(), self.wants.clone(), names, &said)?;
+            audience.listens(&said)?;
+            self.wants = wanted;
         }
         for text in said.unsubscribe.iter().flatten() {
             match text.split_once(' ') {

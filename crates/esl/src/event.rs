@@ -120,6 +120,11 @@ impl<'a> EventView<'a> {
         }
     }
 
+    /// The bytes as they came: of a plain event the whole body of its frame, headers and body.
+    pub fn raw(&self) -> &'a [u8] {
+        self.text
+    }
+
     /// `Event-Sequence`: global for the server, with gaps, not strictly increasing on the wire.
     pub fn sequence(&self) -> Option<u64> {
         self.header("Event-Sequence")?.number()

@@ -132,6 +132,10 @@ impl Signatures {
     /// The signature that a user agent has, which is counted; the one that ends first when it has several.
     pub fn hit(&self, agent: &[u8]) -> Option<&Signature> {
         let looked_at = &agent[..agent.len().min(LOOKED_AT)];
+        // Nearly always, and this search is the faster one.
+        if !self.automaton.is_match(looked_at) {
+            return None;
+        }
         let found = self.automaton.find_overlapping_iter(looked_at).find_map(|found| {
             let signature = self.list.get(found.pattern().as_usize())?;
             let Pattern { at_start, at_end, .. } = signature.pattern;

@@ -129,6 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_allocated() {
+        let honeypots = Honeypots::new(&["admin", "9999*", "trap@pbx.example"]).unwrap();
+        let signatures = Signatures::new(built_in::all(|_| false), None).unwrap();
+        let suspicion = Suspicion::new(signatures, honeypots);
+        let mut seen = Signals::NONE;
+        let counted = allocation_counter::measure(|| {
+            seen |= suspicion.of(b"1001", b"pbx.example", b"Yealink SIP-T46S 66.84.0.15", b"+442071234567");
+            seen |= suspicion.of(b"admin", b"198.51.100.7:5060", b"friendly-scanner", b"a'or'3=3--");
+            seen |= suspicion.of(b"nobody", b"PBX.example", &[b'x'; 65536], &[b'%'; 65536]);
+        });
+        assert_eq!((counted.count_total, seen.iter().count()), (0, 4));
+    }
+
+    #[test]
     fn an_address_is_told_from_a_name_that_looks_like_one() {
         for domain in
             ["192.0.2.1", "192.0.2.1:5060", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:5061", "::1"]

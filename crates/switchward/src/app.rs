@@ -62,6 +62,10 @@ pub struct App {
     pub geo: Arc<Geo>,
     /// Prices of calls, and what the fraud rules are told.
     pub prices: Arc<crate::fraud::Prices>,
+    /// What gives scanners away.
+    pub suspects: crate::suspects::Suspects,
+    /// Writes captures, when the configuration wants it.
+    pub recorder: Option<Arc<crate::record::Recorder>>,
     /// The one door to the switches' commands and events.
     pub desk: Arc<broker::desk::Desk>,
     /// Directories beside the users file.
@@ -232,6 +236,7 @@ impl App {
         crate::access::changes::look(self);
         self.geo.look_soon();
         self.prices.look_soon();
+        self.suspects.look_soon();
         match (live.is_empty(), restart.is_empty()) {
             (true, true) => tracing::info!("the configuration is read anew; nothing has changed"),
             _ => tracing::info!(changed = live.join(" "), "the configuration is read anew"),

@@ -24,6 +24,7 @@ mod notifications;
 mod orders;
 mod rates;
 mod rules;
+mod signatures;
 mod status;
 mod stream;
 mod switches;
@@ -113,6 +114,9 @@ pub enum Ask {
         after_long_help = "Examples:\n  switchward rules\n  switchward rules --all --json\n  switchward rules --config new.toml"
     )]
     Rules(rules::Asked),
+    /// Print what gives scanners away (user agents, honeypots), and how often it did.
+    #[command(after_long_help = "Example:\n  switchward signatures")]
+    Signatures(signatures::Asked),
     /// Print what a person should mend, and what was lately.
     #[command(after_long_help = "Examples:\n  switchward alarms\n  switchward alarms --json")]
     Alarms(alarms::Asked),
@@ -220,6 +224,7 @@ pub async fn answer(ask: Ask, url: &str, out: &mut dyn Write) -> Result<(), Fail
         Ask::Import(asked) => transfer::import(&client, asked, out).await,
         Ask::Rates(_) => rates::print(&client, out).await,
         Ask::Rules(asked) => rules::print(&client, asked.all, out).await,
+        Ask::Signatures(_) => signatures::print(&client, out).await,
         Ask::Alarms(asked) => alarms::print(&client, asked.all, out).await,
         Ask::Fraud(asked) => fraud::print(&client, asked.limit, out).await,
         Ask::Notifications(asked) => notifications::ask(&client, asked, out).await,
@@ -253,6 +258,7 @@ impl Ask {
             Ask::Import(asked) => &asked.daemon,
             Ask::Rates(asked) => &asked.daemon,
             Ask::Rules(asked) => &asked.daemon,
+            Ask::Signatures(asked) => &asked.daemon,
             Ask::Alarms(asked) => &asked.daemon,
             Ask::Fraud(asked) => &asked.daemon,
             Ask::Notifications(asked) => &asked.daemon,

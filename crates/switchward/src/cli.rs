@@ -19,6 +19,7 @@ use std::process::ExitCode;
 mod access;
 mod help;
 mod policy;
+mod record;
 mod replay;
 mod serve;
 mod token;
@@ -62,6 +63,8 @@ enum Command {
     },
     /// Play captures of an event socket and print who would be banned, when and why.
     Replay(replay::Replay),
+    /// Write what the switches say into captures that can be replayed, until Ctrl-C. No daemon is needed.
+    Record(record::Record),
     /// Guard a simulated switch with phones and attackers, for a look around.
     Demo(serve::Demo),
     /// Watch the guard live, full screen.
@@ -153,6 +156,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
         Command::Check { file } => check(file.as_deref().or(path), out),
         Command::Init { file } => init(&file, out),
         Command::Replay(replay) => replay.run(path, out),
+        Command::Record(record) => with_config(path, out, |config, out| record.run(config, out)),
         Command::Demo(demo) => demo.run(out),
         Command::Completions(completions) => completions.run(out),
         Command::Man(man) => man.run(out),

@@ -45,8 +45,8 @@ pub use example::{example_toml, reference};
 pub use load::{LoadError, load, write_default};
 pub use model::{
     Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Fraud, Freeswitch, Geo,
-    GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
-    SwitchKind,
+    GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Record, Security, Server, Store,
+    Switch, SwitchKind,
 };
 pub use network::{NetworkError, parse_network};
 pub use notify::{Facility, Mail, MailTls, Notify, Slack, Syslog, Telegram, Templates, Webhook};
@@ -55,6 +55,7 @@ pub use secret::Secret;
 
 pub(crate) use defaults::FACTORY_PASSWORD;
 pub(crate) use nearest::nearest;
+pub(crate) use size::parse as parse_size;
 pub(crate) use text::pattern_span;
 
 use findings::Findings;

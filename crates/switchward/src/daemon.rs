@@ -86,6 +86,9 @@ pub enum StartError {
     /// The broker's rules cannot be understood.
     #[error("the broker cannot be started: {0}")]
     Broker(String),
+    /// Captures cannot be written as the configuration wants it.
+    #[error("{0}; or set record.enabled = false")]
+    Record(#[from] crate::record::OpenError),
     /// The system gives no thread.
     #[error("cannot start a thread: {0}; raise the limit of tasks (TasksMax, ulimit -u)")]
     Thread(std::io::Error),
@@ -105,6 +108,7 @@ impl StartError {
             | StartError::Socket { .. }
             | StartError::Entrance(_)
             | StartError::Store(_)
+            | StartError::Record(_)
             | StartError::Thread(_) => exit::UNAVAILABLE,
         }
     }
@@ -160,6 +164,9 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(stand_back).build()
 }
 
+/// How long the last block of a recording may take.
+const LAST_BLOCK: Duration = Duration::from_secs(2);
+
 /// Starts the daemon. The network namespace of the firewall is that of the calling thread.
 ///
 /// # Errors
@@ -201,6 +208,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     });
     let desk =
         crate::broker::wiring::open(&config, Some(trail.journal.clone())).map_err(StartError::Broker)?;
+    let recorder = crate::record::of(&config)?;
     let app = Arc::new(App {
         guard,
         mirror,
@@ -222,6 +230,8 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
             has_store.then(|| options.store.as_deref().unwrap_or(&config.store.path)),
         ),
         prices: Arc::default(),
+        suspects: Default::default(),
+        recorder,
         desk,
         logins: Default::default(),
         entrance: Default::default(),
@@ -253,6 +263,9 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     }
     app.guard.set_places(Some(app.geo.places()));
     tokio::spawn(crate::geo::watch(app.clone(), stopped.clone()));
+    // Before the first event is judged.
+    crate::suspects::take_over(&app);
+    tokio::spawn(crate::suspects::watch(app.clone(), stopped.clone()));
     let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
     let trailing = tokio::spawn(trail::follow(app.clone(), stopped.clone()));
     let remembering = tokio::spawn(crate::past::follow(app.clone(), stopped.clone()));
@@ -311,6 +324,9 @@ impl Running {
                 .firewall()
                 .is_none_or(|writer| writer.clone().shutdown(flush, Duration::from_secs(2)));
             let disk = app.mirror.store().is_none_or(|store| store.stop(Duration::from_secs(1)));
+            if app.recorder.as_ref().is_some_and(|recorder| !recorder.stop(LAST_BLOCK)) {
+                tracing::warn!("the end of the recording is not on the disk");
+            }
             (kernel, disk)
         });
         let ended = ended.await;

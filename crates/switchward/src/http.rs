@@ -51,6 +51,7 @@ pub mod rules;
 mod schema;
 mod serve;
 mod shield;
+pub mod signatures;
 pub mod status;
 pub mod stream;
 pub mod system;
@@ -94,6 +95,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(unban_links::routes())
         .merge(history::routes())
         .merge(timelines::routes())
+        .merge(signatures::routes())
         .merge(transfer::routes())
         .merge(switch())
         .merge(broker::routes())

@@ -18,6 +18,7 @@ mod judge;
 mod line;
 mod pairs;
 
+pub(crate) use capture::COMPRESSED;
 pub use capture::{Captures, captures};
 use judge::Judge;
 pub use line::{Action, Line};
@@ -140,7 +141,7 @@ impl Replay {
     pub fn play(&mut self, path: &Path, tell: &mut dyn FnMut(Line)) -> Result<(), Error> {
         let judge = &mut self.judge;
         judge.begin();
-        let played = capture::play(path, &mut |event| judge.event(event, &mut |_, line| tell(line)));
+        let played = capture::play(path, &mut |heard| judge.hear(heard, &mut |_, line| tell(line)));
         self.judge.account(&mut self.summary);
         played?.account(path, &mut self.summary)
     }

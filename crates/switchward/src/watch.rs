@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config;
 use crate::fraud::{self, Blocking};
 use crate::news::Event;
+use crate::record::{Recorder, Tap};
 use crate::switch::Switch;
 use esl::client::{Client, Disconnect, Handle, Incoming, State};
 use esl::{EventView, Format, Subscription};
@@ -119,6 +120,8 @@ struct Sink {
     complained: Option<Time>,
     /// Whether there are events: the log is read beside them.
     up: tokio::sync::watch::Sender<bool>,
+    /// Where what comes in is copied to, when it is recorded.
+    tap: Option<Tap>,
     /// The daemon's runtime, for what takes time.
     daemon: tokio::runtime::Handle,
 }
@@ -136,6 +139,7 @@ impl Sink {
         up: tokio::sync::watch::Sender<bool>,
     ) -> Sink {
         let extractor = Extractor::new(switch.number, default_domain);
+        let tap = app.recorder.as_ref().map(Recorder::tap);
         Sink {
             app,
             switch,
@@ -147,16 +151,33 @@ impl Sink {
             told: Counts::default(),
             complained: None,
             up,
+            tap,
             daemon: tokio::runtime::Handle::current(),
         }
     }
 
     fn take(&mut self, incoming: Incoming<'_>) {
         match incoming {
-            Incoming::Event(event) => self.event(event),
+            Incoming::Event(event) => {
+                self.event(event);
+                // After the verdict, which is not to wait for the copy.
+                if let Some(tap) = &mut self.tap {
+                    tap.event(&event);
+                }
+            }
             Incoming::Read { .. } => (self.now, self.read) = (clock::now(), Instant::now()),
-            Incoming::Drained => self.count(),
+            Incoming::Drained => {
+                self.count();
+                if let Some(tap) = &mut self.tap {
+                    tap.pass_on();
+                }
+            }
             Incoming::Frame(frame) => {
+                if let Some(tap) = &mut self.tap
+                    && frame.kind() == esl::FrameKind::LogData
+                {
+                    tap.log(&frame);
+                }
                 self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_)));
             }
             Incoming::State(state) => self.state(&state),
@@ -256,7 +277,7 @@ impl Sink {
 }
 
 /// Why there is no connection, with the mend.
-fn trouble(why: &Disconnect) -> String {
+pub(crate) fn trouble(why: &Disconnect) -> String {
     match why {
         Disconnect::WrongPassword => "the switch refused the password; set security.esl_password (or the switch's own password)".into(),
         Disconnect::AccessDenied(_) => {

@@ -13,6 +13,8 @@ pub(super) struct Names {
     /// `None` when it cannot be built: then every name is a secret.
     automaton: Option<AhoCorasick>,
     pieces: Vec<Piece>,
+    /// Whole names that are none whatever the others say, without what stands before a variable's.
+    kept: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +64,13 @@ impl Names {
             .kind(Some(AhoCorasickKind::DFA))
             .build(&texts)
             .ok();
-        Names { automaton, pieces }
+        Names { automaton, pieces, kept: Vec::new() }
+    }
+
+    /// The same without these.
+    pub(super) fn keeping(mut self, names: &[&'static str]) -> Names {
+        self.kept.extend_from_slice(names);
+        self
     }
 
     /// Whether a name is that of a secret.
@@ -72,6 +80,9 @@ impl Names {
         let end = memchr::memchr(b'[', name).unwrap_or(name.len());
         let name = &name[..end];
         let bare = BEFORE.iter().find(|before| starts_with(name, before)).map_or(0, |before| before.len());
+        if self.kept.iter().any(|kept| name[bare..].eq_ignore_ascii_case(kept.as_bytes())) {
+            return false;
+        }
         automaton.find_overlapping_iter(Input::new(name)).any(|found| {
             let Some(piece) = self.pieces.get(found.pattern().as_usize()) else { return true };
             let begins = found.start() == 0 || found.start() == bare;

@@ -16,7 +16,7 @@ const USUAL: Kind = Kind {
 };
 
 /// All kinds that there are.
-pub const ALL: [&Kind; 15] = [
+pub const ALL: [&Kind; 16] = [
     &SILENCE,
     &DISCONNECTED,
     &RECONNECTS,
@@ -32,6 +32,7 @@ pub const ALL: [&Kind; 15] = [
     &LEDGER_NEARLY_FULL,
     &AUDIT_FAILING,
     &AUDIT_DAMAGED,
+    &RECORD_FAILING,
 ];
 
 /// No event from a switch.
@@ -167,5 +168,13 @@ pub static AUDIT_DAMAGED: Kind = Kind {
     over: "the audit of commands was whole when it was opened last",
     when: "When the daemon started, the newest lines of the audit of commands were missing or not as they had been written.",
     mend: "`switchward audit verify` says where. After a power cut the last second may be missing (`broker.audit_sync`); otherwise somebody changed the files.",
+    ..USUAL
+};
+/// Captures have gaps.
+pub static RECORD_FAILING: Kind = Kind {
+    name: "record-failing",
+    over: "everything is recorded again",
+    when: "Captures cannot be written (`[record]`), or events were left out of them within `alarms.window` because the disk or this machine is too slow. Nothing else suffers.",
+    mend: "Free some space, lower `record.total_size`, or choose a faster disk; `record.enabled = false` ends it.",
     ..USUAL
 };

@@ -18,6 +18,7 @@ pub struct Watch {
     switches: Vec<Ear>,
     bans: Rise,
     foreign: Rise,
+    unrecorded: Rise,
     asked: Option<oneshot::Receiver<Option<String>>>,
     /// What the firewall's thread said last when it was asked.
     confirmed: Option<String>,
@@ -70,7 +71,14 @@ impl Watch {
             forged: from_zero(),
         };
         let switches = app.switches.iter().map(ear).collect();
-        Watch { switches, bans: from_zero(), foreign: from_zero(), asked: None, confirmed: None }
+        Watch {
+            switches,
+            bans: from_zero(),
+            foreign: from_zero(),
+            unrecorded: from_zero(),
+            asked: None,
+            confirmed: None,
+        }
     }
 
     /// Looks at everything.
@@ -97,7 +105,18 @@ impl Watch {
         see.ledger();
         see.store();
         see.audit();
+        self.record(&see);
         self.kernel(&see);
+    }
+
+    fn record(&mut self, see: &See<'_>) {
+        let Some(recorder) = &see.app.recorder else { return };
+        let lost = self.unrecorded.within(see.limits.window, see.now.up, recorder.stats().dropped);
+        let told = recorder.trouble().or_else(|| {
+            (lost > 0)
+                .then(|| format!("{lost} events were left out of the captures: disk or machine are too slow"))
+        });
+        see.see(&RECORD_FAILING, "", told);
     }
 
     fn kernel(&mut self, see: &See<'_>) {

@@ -36,7 +36,12 @@ pub fn rules(config: &Config) -> Result<Rules, String> {
     Ok(Rules {
         book,
         nobody: Arc::new(rules::nobody(config)),
-        redactor: Redactor::new(freeswitch::catalogue(), &config.broker.redact),
+        redactor: redactor(config),
         allow_unaudited: config.broker.allow_unaudited,
     })
+}
+
+/// What takes secrets out of what people see, as the configuration has it.
+pub fn redactor(config: &Config) -> Redactor {
+    Redactor::new(freeswitch::catalogue(), &config.broker.redact)
 }

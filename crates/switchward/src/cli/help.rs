@@ -95,8 +95,8 @@ impl Man {
 
 /// What is done with which commands.
 const SUBJECTS: &[(&str, &[&str])] = &[
-    ("Guarding", &["run", "check", "init", "replay", "demo"]),
-    ("Watching", &["status", "top", "stream", "alarms", "rates", "fraud", "notifications"]),
+    ("Guarding", &["run", "check", "init", "replay", "record", "demo"]),
+    ("Watching", &["status", "top", "stream", "alarms", "rates", "fraud", "signatures", "notifications"]),
     ("Bans", &["ban", "unban", "extend", "list", "why", "history", "timeline", "export", "import"]),
     ("Trust", &["allow", "disallow", "untrusted"]),
     ("The switch and the daemon", &["command", "esl", "reconnect", "log-level", "cache"]),

@@ -46,7 +46,12 @@ impl Replay {
             Err(error) => return Ok(usage(&format_args!("switchward: {error}"))?),
         };
         let path = find(config);
-        let read = |path: &Path| load(path).map(|loaded| loaded.config);
+        let read = |path: &Path| {
+            let config = load(path).map_err(|error| error.to_string())?.config;
+            let wrong = |troubles: Vec<String>| format!("guard.signatures_file {}", troubles.join("\n"));
+            crate::suspects::of(&config.guard).map_err(wrong)?;
+            Ok::<Config, String>(config)
+        };
         let config = match path.as_deref().map_or_else(|| Ok(Config::default()), read) {
             Ok(config) => config,
             Err(error) => return Ok(usage(&error)?),

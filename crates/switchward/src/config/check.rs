@@ -25,12 +25,20 @@ impl Walk {
         self.check_countries();
         self.check_chandaemon();
         self.check_listeners();
+        self.check_honeypots();
         super::notify::check(&mut self.config.notify, &mut self.findings);
         super::broker::check(&self.config, &mut self.findings);
         self.check_fraud();
         super::rules::check(&self.config, &mut self.findings);
         let Self { config, findings, .. } = self;
         findings.finish().map(|warnings| (config, warnings))
+    }
+
+    fn check_honeypots(&mut self) {
+        if let Err(error) = guard::suspicion::Honeypots::new(&self.config.guard.honeypots) {
+            let place = self.findings.at("guard.honeypots");
+            self.findings.error(place, &error.to_string(), "fewer", "write one with a \"*\" for many");
+        }
     }
 
     fn follow(&mut self) {

@@ -12,8 +12,8 @@ use ipnet::{IpNet, Ipv4Net};
 use super::broker::Broker;
 use super::model::{
     Alarms, Api, Authentication, Cache, Chandaemon, Config, Firewall, FirewallMode, Fraud, Freeswitch, Geo,
-    GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Security, Server, Store, Switch,
-    SwitchKind,
+    GuardLimits, Log, LogFormat, LogLevel, OnExit, PortRange, RateLimit, Record, Security, Server, Store,
+    Switch, SwitchKind,
 };
 use super::notify::Notify;
 use super::secret::Secret;
@@ -36,6 +36,7 @@ impl Default for Config {
             alarms: Alarms::default(),
             geo: Geo::default(),
             fraud: Fraud::default(),
+            record: Record::default(),
             api: Api::default(),
             broker: Broker::default(),
             notify: Notify::default(),
@@ -225,6 +226,8 @@ impl Default for GuardLimits {
             priors_kept: minutes(28 * 24 * 60),
             max_bans_per_minute: 30_000,
             max_standing_bans_per_minute: 10,
+            signatures_file: None,
+            honeypots: Vec::new(),
         }
     }
 }
@@ -265,6 +268,18 @@ impl Default for Fraud {
             on_off_hours: alert(),
             block_command: String::new(),
             ban_duration: hours(1),
+        }
+    }
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            directory: PathBuf::from("/var/lib/switchward/record"),
+            file_size: 64 << 20,
+            file_age: minutes(60),
+            total_size: 1 << 30,
         }
     }
 }

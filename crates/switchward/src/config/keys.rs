@@ -10,6 +10,7 @@ mod daemon;
 mod fraud;
 mod geo;
 mod notify;
+mod record;
 mod rules;
 mod security;
 mod switch;
@@ -129,6 +130,7 @@ pub(super) static SECTIONS: &[Section] = &[
     alarms::ALARMS,
     geo::GEO,
     fraud::FRAUD,
+    record::RECORD,
     daemon::API,
     broker::BROKER,
     broker::DOOR,

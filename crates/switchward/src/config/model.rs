@@ -44,6 +44,8 @@ pub struct Config {
     pub geo: Geo,
     /// Calls that cost.
     pub fraud: Fraud,
+    /// Captures of what the switches say.
+    pub record: Record,
     /// Who may change state over HTTP.
     pub api: Api,
     /// Who may run which command of the switches.
@@ -279,6 +281,10 @@ pub struct GuardLimits {
     pub max_bans_per_minute: u32,
     /// Those of sources with standing.
     pub max_standing_bans_per_minute: u32,
+    /// Signatures of scanners beside the built-in ones.
+    pub signatures_file: Option<PathBuf>,
+    /// Accounts and numbers that nobody uses.
+    pub honeypots: Vec<String>,
 }
 
 /// When alarms are raised, beside [`GuardLimits::silence_alarm`].
@@ -300,6 +306,21 @@ pub struct Alarms {
     pub rule_never_fired: Duration,
     /// An alarm is over when its cause was gone for so long.
     pub clear_after: Duration,
+}
+
+/// Captures of what the switches say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Whether they are written.
+    pub enabled: bool,
+    /// Where.
+    pub directory: PathBuf,
+    /// Bytes of a file.
+    pub file_size: u64,
+    /// Age of a file.
+    pub file_age: Duration,
+    /// Bytes of all files.
+    pub total_size: u64,
 }
 
 /// Files that know countries and autonomous systems, in MaxMind DB format.

@@ -74,6 +74,7 @@ impl Config {
             alarms: self.alarms,
             geo: self.geo,
             fraud: self.fraud,
+            record: old.record,
             api: Api { tokens_file: old.api.tokens_file, users_file: old.api.users_file, ..self.api },
             broker: Broker {
                 timeout: self.broker.timeout,

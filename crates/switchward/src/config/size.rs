@@ -1,7 +1,7 @@
 //! Numbers of bytes as an operator writes them: `4194304`, `"4MiB"`, `"64 kB"`.
 
 /// Bytes; `None` when the text says no number of them. Units: B, kB, MB, GB (thousands), KiB, MiB, GiB (1024), in any case.
-pub(super) fn parse(text: &str) -> Option<u64> {
+pub(crate) fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);

@@ -84,6 +84,8 @@ pub(super) enum Shape {
     FraudAction,
     /// A command that blocks an account; may be empty.
     BlockCommand,
+    /// An account or a number that nobody uses, perhaps with `*`.
+    Honeypot,
 }
 
 impl Shape {
@@ -159,6 +161,10 @@ impl Shape {
             Self::BlockCommand => {
                 "a command such as \"api lua block.lua {user} {domain}\": \"api \" in front, {user} in it, no other braces"
             }
+            Self::Honeypot => {
+                "an account or a number of at most 64 characters without blanks, with more than \"*\", such as \"admin\", \
+                 \"9999*\" or \"test@pbx.example\""
+            }
         }
     }
 
@@ -213,6 +219,7 @@ impl Shape {
                     && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             }
             Self::Plural => (1..=64).contains(&text.len()) && !text.contains(char::is_control),
+            Self::Honeypot => guard::suspicion::honeypot::checked(text).is_ok(),
             Self::LdapUrl => {
                 let rest = text.strip_prefix("ldaps://").or_else(|| text.strip_prefix("ldap://"));
                 text.is_empty()

@@ -222,6 +222,7 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
     let up = now.since(app.started);
     let mut warnings = app.access.warnings(&config);
     warnings.extend(atlas.warnings(now));
+    warnings.extend(app.suspects.troubles());
     Ok(Json(Overview {
         version: VERSION.into(),
         started_at: clock::rfc3339(Some(app.started)),

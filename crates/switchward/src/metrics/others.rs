@@ -1,4 +1,4 @@
-//! What is told to others: notifications by target, and reports to a central repository.
+//! What is told to others: notifications by target, reports to a central repository, captures.
 
 use super::exposition::Family;
 use crate::app::App;
@@ -12,7 +12,17 @@ pub(super) fn families(app: &App) -> Vec<Family> {
             .fold(family, |family, stats| family.count(&[("target", stats.channel.word())], figure(stats)))
     };
     let reports = app.reports.stats();
+    let record = app.recorder.as_ref().map(|recorder| recorder.stats()).unwrap_or_default();
     vec![
+        Family::counter("switchward_record_frames", "Events and log lines written to captures.")
+            .count(&[], record.frames),
+        Family::counter("switchward_record_written_bytes", "Bytes of captures written to the disk.")
+            .count(&[], record.bytes),
+        Family::counter("switchward_record_dropped", "Events and log lines left out of the captures.")
+            .count(&[], record.dropped),
+        Family::gauge("switchward_record_waiting_bytes", "Bytes that wait to be written to captures.")
+            .count(&[], record.waiting),
+        Family::gauge("switchward_record_kept_bytes", "Bytes of all captures.").count(&[], record.kept),
         of(Family::counter("switchward_notifications_sent", "Notifications that a target took."), |s| s.sent),
         of(Family::counter("switchward_notifications_failed", "Tries that failed."), |s| s.failed),
         of(Family::counter("switchward_notifications_retried", "Tries after a failure."), |s| s.retried),

@@ -3,12 +3,14 @@
 //! Start with [`captures`], which knows what a directory of recordings looks like, and [`play`].
 
 use super::{Error, Summary};
-use esl::{Decoder, End, EventView, Limits};
+use esl::{Decoder, End, EventView, Frame, FrameKind, Limits};
+use source::Source;
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+mod source;
 
 /// The captures that were named, in the order in which they are to be played.
 pub struct Captures {
@@ -107,11 +109,20 @@ impl Played {
     }
 }
 
-/// Gives `tell` every event of a file.
-pub(super) fn play(path: &Path, tell: &mut dyn FnMut(EventView<'_>)) -> Result<Played, Error> {
+/// What a capture has that can be judged.
+#[derive(Clone, Copy)]
+pub(super) enum Heard<'a> {
+    /// An event.
+    Event(EventView<'a>),
+    /// A line of the switch's log.
+    Log(Frame<'a>),
+}
+
+/// Gives `tell` all that can be judged of a file.
+pub(super) fn play(path: &Path, tell: &mut dyn FnMut(Heard<'_>)) -> Result<Played, Error> {
     let file = path.display().to_string();
     let read = |error| Error::Read { file: file.clone(), error };
-    let mut source = open(path).map_err(read)?;
+    let mut source = Source::open(path).map_err(read)?;
     let mut decoder = Decoder::new(Limits::default());
     let (started, mut events, mut bytes) = (Instant::now(), 0, 0u64);
     loop {
@@ -121,28 +132,19 @@ pub(super) fn play(path: &Path, tell: &mut dyn FnMut(EventView<'_>)) -> Result<P
         loop {
             let frame = decoder.next().map_err(|error| Error::Broken { file: file.clone(), error, bytes })?;
             let Some(frame) = frame else { break };
-            if let Some(Ok(event)) = frame.event() {
-                events += 1;
-                tell(event);
+            match (frame.kind(), frame.event()) {
+                (_, Some(Ok(event))) => {
+                    events += 1;
+                    tell(Heard::Event(event));
+                }
+                (FrameKind::LogData, _) => tell(Heard::Log(frame)),
+                _ => {}
             }
         }
         if read_now == 0 {
             break;
         }
     }
-    let cut_off = matches!(decoder.finish(), End::Truncated { .. });
+    let cut_off = source.is_cut_off() || matches!(decoder.finish(), End::Truncated { .. });
     Ok(Played { bytes, events, cut_off, took: started.elapsed() })
-}
-
-/// Opens a capture; one that begins like a zstd frame (RFC 8878) is decompressed.
-fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
-    let mut file = File::open(path)?;
-    let mut magic = [0; 4];
-    let length = file.read(&mut magic)?;
-    file.rewind()?;
-    if magic[..length] != [0x28, 0xb5, 0x2f, 0xfd] {
-        return Ok(Box::new(file));
-    }
-    let decoder = ruzstd::decoding::StreamingDecoder::new(BufReader::new(file));
-    decoder.map(|decoder| Box::new(decoder) as Box<dyn Read>).map_err(std::io::Error::other)
 }

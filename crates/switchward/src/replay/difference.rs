@@ -3,6 +3,7 @@
 //! Both sides see an event before the next one is read, so the memory needed does not grow with the captures or their verdicts.
 //! Start with [`Comparison::play`]; every [`Difference`] is told as soon as it is certain, the rest by [`Comparison::finish`].
 
+use super::capture::Heard;
 use super::judge::Judge;
 use super::pairs::{Pairs, Side, Waiting};
 use super::{Action, Error, Line, Map, Summary, capture};
@@ -148,7 +149,7 @@ impl Comparison {
     pub fn play(&mut self, path: &Path, tell: &mut dyn FnMut(Difference)) -> std::result::Result<(), Error> {
         self.a.begin();
         self.b.begin();
-        let played = capture::play(path, &mut |event| self.event(event, tell));
+        let played = capture::play(path, &mut |heard| self.hear(heard, tell));
         self.a.account(&mut self.summary);
         self.b.account(&mut Summary::default());
         played?.account(path, &mut self.summary)
@@ -168,11 +169,11 @@ impl Comparison {
         self.summary
     }
 
-    fn event(&mut self, event: esl::EventView<'_>, tell: &mut dyn FnMut(Difference)) {
+    fn hear(&mut self, heard: Heard<'_>, tell: &mut dyn FnMut(Difference)) {
         let stories = self.a.stories();
         let (mut a, mut b) = (Vec::new(), Vec::new());
-        self.a.event(event, &mut |ip, line| a.push((ip, line)));
-        self.b.event(event, &mut |ip, line| b.push((ip, line)));
+        self.a.hear(heard, &mut |ip, line| a.push((ip, line)));
+        self.b.hear(heard, &mut |ip, line| b.push((ip, line)));
         if self.a.stories() != stories {
             self.finish(tell);
         }

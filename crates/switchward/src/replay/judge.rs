@@ -1,13 +1,16 @@
 //! One configuration that events are judged by: a guard, and the time that the events themselves tell.
 
+use super::capture::Heard;
 use super::{Line, Map, Summary};
-use crate::config::Config;
-use crate::policy;
-use esl::EventView;
+use crate::config::{Config, GuardLimits};
+use crate::{policy, suspects};
 use extract::freeswitch::Extractor;
+use extract::freeswitch::log::LogReader;
 use guard::engine::Explanation;
-use guard::{Guard, Policy, Time};
+use guard::suspicion::Suspicion;
+use guard::{Guard, Observation, Policy, Time};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// See the module.
@@ -15,9 +18,12 @@ pub(super) struct Judge {
     policy: Policy,
     limits: guard::Limits,
     default_domain: String,
+    suspicion: Option<Arc<Suspicion>>,
     maps: Vec<Map>,
     guard: Guard,
-    extractor: Extractor,
+    /// Taken out while it lends an observation.
+    extractor: Option<Extractor>,
+    log: LogReader,
     now: Time,
     ticked: Time,
     /// Whether the next event is the first of a file.
@@ -33,10 +39,15 @@ impl Judge {
     pub(super) fn new(config: &Config, maps: Vec<Map>) -> Judge {
         let policy = Policy { enforce: true, ..policy::policy(config, &[]) };
         let limits = policy::limits(config);
+        // Whoever has a file with mistakes is told before.
+        let suspicion = suspects::of(&config.guard).or_else(|_| suspects::of(&GuardLimits::default()));
+        let suspicion = suspicion.ok().map(Arc::new);
         let default_domain = config.freeswitch.default_domain.clone();
         Judge {
-            guard: guard(&policy, limits),
-            extractor: Extractor::new(0, &default_domain),
+            guard: guard(&policy, limits, &suspicion),
+            suspicion,
+            extractor: Some(Extractor::new(0, &default_domain)),
+            log: LogReader::new(0),
             policy,
             limits,
             default_domain,
@@ -52,18 +63,38 @@ impl Judge {
 
     /// A file begins.
     pub(super) fn begin(&mut self) {
-        self.extractor = Extractor::new(0, &self.default_domain);
+        self.extractor = Some(Extractor::new(0, &self.default_domain));
         self.first = true;
     }
 
-    /// Judges an event; `tell` hears of each verdict, with the address that it is about.
-    pub(super) fn event(&mut self, event: EventView<'_>, tell: &mut dyn FnMut(Option<IpAddr>, Line)) {
-        self.events += 1;
-        let Some(mut seen) = self.extractor.read(event) else { return };
-        let time = event.timestamp().map_or(self.now, Time::from_micros);
+    /// Judges what was heard; `tell` hears of each verdict, with the address that it is about.
+    pub(super) fn hear(&mut self, heard: Heard<'_>, tell: &mut dyn FnMut(Option<IpAddr>, Line)) {
+        match heard {
+            Heard::Event(event) => {
+                self.events += 1;
+                // The extractor lends its own memory.
+                let mut extractor = std::mem::take(&mut self.extractor);
+                if let Some(seen) = extractor.as_mut().and_then(|extractor| extractor.read(event)) {
+                    self.is_time(event.timestamp().map_or(self.now, Time::from_micros));
+                    self.judge(seen, tell);
+                }
+                self.extractor = extractor;
+            }
+            // A line has the switch's local time; that of the last event is near and sure. The first lines of all have none.
+            Heard::Log(frame) => {
+                if self.now != Time::ZERO
+                    && let Some(seen) = self.log.read(&frame)
+                {
+                    self.judge(seen, tell);
+                }
+            }
+        }
+    }
+
+    fn is_time(&mut self, time: Time) {
         if self.first && time < self.now {
             // An older capture: another story.
-            self.guard = guard(&self.policy, self.limits);
+            self.guard = guard(&self.policy, self.limits, &self.suspicion);
             (self.now, self.ticked) = (time, time);
             self.stories += 1;
         }
@@ -73,6 +104,9 @@ impl Judge {
             self.guard.tick(self.now);
             self.ticked = self.now;
         }
+    }
+
+    fn judge(&mut self, mut seen: Observation<'_>, tell: &mut dyn FnMut(Option<IpAddr>, Line)) {
         self.observations += 1;
         for map in &self.maps {
             seen.ip = seen.ip.map(|ip| map.apply(ip));
@@ -84,7 +118,7 @@ impl Judge {
 
     /// Adds what was counted since the file began to `summary`.
     pub(super) fn account(&mut self, summary: &mut Summary) {
-        let counts = self.extractor.counts();
+        let counts = self.extractor.as_ref().map(Extractor::counts).unwrap_or_default();
         summary.forged += counts.forged;
         summary.bad_address += counts.bad_address;
         summary.events += std::mem::take(&mut self.events);
@@ -113,6 +147,10 @@ impl Judge {
 }
 
 /// Runs are to repeat, so the hashes have fixed keys.
-fn guard(policy: &Policy, limits: guard::Limits) -> Guard {
-    Guard::new(policy.clone(), limits, [1, 2, 3, 4], Box::new(|_| ()))
+fn guard(policy: &Policy, limits: guard::Limits, suspicion: &Option<Arc<Suspicion>>) -> Guard {
+    let guard = Guard::new(policy.clone(), limits, [1, 2, 3, 4], Box::new(|_| ()));
+    if let Some(suspicion) = suspicion {
+        guard.set_suspicion(suspicion.clone());
+    }
+    guard
 }

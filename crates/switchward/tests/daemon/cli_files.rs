@@ -136,8 +136,13 @@ fn a_bare_start_writes_the_predecessors_file_and_guards() {
 #[test]
 fn replay_prints_one_object_for_each_verdict() {
     let stage = Stage::new();
+    // The captures' phones call themselves a scanner.
+    stage.file("signatures", "!friendly-scanner\n");
+    stage.configure("guard.signatures_file = \"signatures\"");
     let ended = stage.run(&[
         "replay",
+        "--config",
+        "switchward.toml",
         "--json",
         "--map",
         "127.0.0.0/16=198.18.0.0/16",
@@ -148,7 +153,7 @@ fn replay_prints_one_object_for_each_verdict() {
     let bans: Vec<&Value> = lines.iter().filter(|line| line["action"] == "ban").collect();
     assert_eq!(
         bans.iter().map(|ban| ban["target"].as_str().unwrap()).collect::<Vec<_>>(),
-        ["198.18.66.5", "198.18.66.6"]
+        ["198.18.66.5", "198.18.66.6", "198.18.66.0/24"]
     );
     for line in &lines {
         for key in ["time", "action", "target", "rule", "evidence", "reason"] {
@@ -180,7 +185,8 @@ fn replay_judges_by_the_configuration_and_prints_a_table_for_people() {
 #[test]
 fn replay_against_another_configuration_tells_the_differences_and_exits_as_diff_does() {
     let stage = Stage::new();
-    stage.configure("security.trusted_networks = []");
+    stage.file("signatures", "!friendly-scanner\n");
+    stage.configure("security.trusted_networks = []\nguard.signatures_file = \"signatures\"");
     let base = std::fs::read_to_string(stage.folder().join("switchward.toml")).unwrap();
     stage.file("strict.toml", &format!("{base}security.block_duration = \"7s\"\n"));
     let capture = capture("register_fail.plain");
@@ -199,11 +205,11 @@ fn replay_against_another_configuration_tells_the_differences_and_exits_as_diff_
     let lines = against("strict.toml", &["--json"]).with(1);
     let objects: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (summary, differences) = objects.split_last().unwrap();
-    assert_eq!(differences.len(), 2);
+    assert_eq!(differences.len(), 3);
     assert_eq!(differences[0]["kind"], "different");
     assert_eq!(differences[0]["differs"], serde_json::json!(["length"]));
     assert_eq!((&differences[0]["a"]["ttl"], &differences[0]["b"]["ttl"]), (&3600.into(), &7.into()));
-    assert_eq!(summary["summary"]["verdicts"]["bans"]["different"], 2);
+    assert_eq!(summary["summary"]["verdicts"]["bans"]["different"], 3);
     assert_eq!(summary["summary"]["same"], false);
 
     assert!(against("none.toml", &[]).with(64).contains("none.toml: no such file"));

@@ -32,6 +32,7 @@ mod names;
 mod past;
 mod privilege;
 mod profiling;
+mod record;
 mod registered;
 mod reload;
 mod secrets;

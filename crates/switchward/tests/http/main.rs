@@ -42,6 +42,7 @@ mod reach;
 mod receivers;
 mod reports;
 mod rules;
+mod signatures;
 mod stream;
 mod support;
 mod timelines;

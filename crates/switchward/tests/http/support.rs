@@ -188,6 +188,8 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         geo: Arc::default(),
         links: switchward::access::links::Links::open(None),
         prices: Default::default(),
+        suspects: Default::default(),
+        recorder: None,
         monitor: switchward::monitor::Monitor::default(),
     }
 }

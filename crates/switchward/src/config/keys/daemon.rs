@@ -305,6 +305,19 @@ pub(super) const GUARD: Section = Section {
             count_or_none(|c| &mut c.guard.max_standing_bans_per_minute, 10_000),
             "Sources with registered phones or an allow entry that a minute's bans may hit, wholly or a port of them; 0 is none.",
         ),
+        Setting::new(
+            "guard.signatures_file",
+            "",
+            Field::OptionalPath(|c| &mut c.guard.signatures_file),
+            "Further user agents of scanners, one a line; docs/signatures.md. A changed file is taken over by itself.",
+        ),
+        Setting::new(
+            "guard.honeypots",
+            "",
+            Field::Texts(Shape::Honeypot, |c| &mut c.guard.honeypots),
+            "Accounts and numbers that nobody uses, so that whoever tries one guesses; `*` for any characters.",
+        )
+        .sample(&["admin", "9999*", "test@pbx.example"]),
     ],
 };
 

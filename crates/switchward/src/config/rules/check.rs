@@ -346,6 +346,7 @@ fn silence(signal: Signal, config: &Config) -> Option<&'static str> {
         Signal::NewCountry | Signal::DeniedCountry if config.geo.country_file.is_none() => {
             Some("geo.country_file is not set")
         }
+        Signal::Honeypot if config.guard.honeypots.is_empty() => Some("guard.honeypots is empty"),
         Signal::DeniedCountry if config.geo.countries.is_empty() => Some("geo.countries is empty"),
         _ => None,
     }

@@ -176,6 +176,14 @@ fn a_rule_that_cannot_ever_fire_is_an_error() {
             vec![(counts, "counts = [\"over-session-rate\"]"), ("evidence = \"likely\"", "")],
             "which nothing makes: the switch does not tell whose call it refused",
         ),
+        (
+            vec![(counts, "counts = [\"honeypot\"]")],
+            "found \"honeypot\", which nothing makes: guard.honeypots is empty",
+        ),
+        (
+            vec![(counts, "counts = [\"denied-country\"]")],
+            "found \"denied-country\", which nothing makes: geo.country_file is not set",
+        ),
         (vec![("key = \"net\"", "key = \"country\"")], "found \"country\" without geo.country_file"),
         (vec![("key = \"net\"", "key = \"system\"")], "found \"system\" without geo.as_file"),
         (vec![("key = \"net\"", "key = \"source\"")], "different sources counted by source"),

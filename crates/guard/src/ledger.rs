@@ -179,6 +179,15 @@ impl Ledger {
         ban.stands(now).then_some(ban)
     }
 
+    /// Lifts the ban of exactly this target, if it is the one that stands since `since`.
+    pub(crate) fn lift_made(&self, target: Target, since: Time, by: Origin, now: Time) -> Option<Arc<Ban>> {
+        let mut inner = self.inner.write();
+        inner.bans.get(&target).filter(|held| held.ban.since == since && held.ban.stands(now))?;
+        let ban = inner.take_ban(target)?;
+        (self.journal)(&Change::Lifted(ban.clone(), by));
+        Some(ban)
+    }
+
     /// Lifts every ban that lies within `net`: the host's, its ports', networks inside.
     pub fn lift_within(&self, net: &IpNet, by: &Origin) -> Vec<Arc<Ban>> {
         let mut inner = self.inner.write();

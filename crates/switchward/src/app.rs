@@ -144,6 +144,18 @@ impl App {
         Done { result: lifted, warnings }
     }
 
+    /// Lifts one ban, known by its target and since when it stands; `None` when there is no such ban any more.
+    pub async fn lift_one(
+        self: &Arc<Self>,
+        target: Target,
+        since: Time,
+        who: &str,
+    ) -> Option<Done<Arc<Ban>>> {
+        let ban = self.guard.order_lift_one(target, since, who, clock::now())?;
+        tracing::info!(%target, who, "ban lifted by order");
+        Some(Done { warnings: self.settle().await, result: ban })
+    }
+
     /// Allows a target by order of `who`, for `ttl` or for good.
     ///
     /// # Errors

@@ -191,6 +191,14 @@ impl Guard {
         lifted.into_iter().filter(|ban| ban.stands(now)).collect()
     }
 
+    /// Lifts one ban, known by its target and since when it stands, and none within it. Returns it when there was one.
+    pub fn order_lift_one(&self, target: Target, since: Time, who: &str, now: Time) -> Option<Arc<Ban>> {
+        let ban = self.ledger.lift_made(target, since, Origin::Operator(who.into()), now)?;
+        self.forget_strikes(target);
+        self.take_back(std::slice::from_ref(&ban), now);
+        Some(ban)
+    }
+
     /// Allows a target for `ttl` (`None`: for good) and lifts the bans within it. Returns the entry and those bans.
     ///
     /// # Errors

@@ -145,8 +145,9 @@ async fn open(
     }
     let who = format!("the link of {}", link.who);
     let lifting = app.clone();
-    match ordered(async move { lifting.lift(ban.target, &who).await }).await {
-        Ok(_) => shown(StatusCode::OK, &DONE.replace("{address}", &link.target.to_string())),
+    match ordered(async move { lifting.lift_one(ban.target, ban.since, &who).await }).await {
+        Ok(None) => gone(),
+        Ok(Some(_)) => shown(StatusCode::OK, &DONE.replace("{address}", &link.target.to_string())),
         Err(error) => error.into_response(),
     }
 }

@@ -84,3 +84,14 @@ async fn who_guesses_links_is_counted_and_kept_waiting() {
     daemon.observe("203.0.113.200", What::Challenged);
     assert_eq!(daemon.ask("GET", &path).from([127, 0, 0, 7]).send().await.status, 200);
 }
+
+#[tokio::test]
+async fn the_link_of_a_network_lifts_no_ban_within_it() {
+    let daemon = Daemon::start().await;
+    daemon.refuse("203.0.113.9", "1000", 5);
+    daemon.post("/security/blacklist", &json!({"ip": "203.0.113.0/24"})).await.ok();
+    let path = link(&daemon, "203.0.113.0/24").await;
+    assert_eq!(daemon.ask("POST", &path).from([127, 0, 0, 9]).send().await.status, 200);
+    assert_eq!(daemon.get("/security/blacklist/203.0.113.77").await.ok()["blacklisted"], false);
+    assert_eq!(daemon.get("/security/blacklist/203.0.113.9").await.ok()["blacklisted"], true);
+}

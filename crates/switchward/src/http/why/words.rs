@@ -117,13 +117,6 @@ fn tell_case(text: &mut String, ban: &BanAccount) {
         let window = duration::parse(window).map_or_else(|_| window.clone(), format_short);
         _ = write!(text, "\n    the rule takes {threshold} within {window}");
     }
-    if !ban.standing.is_empty() {
-        _ = write!(text, "\n    standing then: {}", ban.standing);
-    }
-    if ban.priors > 0 {
-        let times = if ban.priors == 1 { "once" } else { "several times" };
-        _ = write!(text, "\n    longer than the rule's time: banned {times} before ({} counted)", ban.priors);
-    }
     for (number, moment) in ban.moments.iter().enumerate() {
         if number == 0 {
             text.push_str("\n    what led to it:");

@@ -1,6 +1,6 @@
 //! What led to a ban, a few moments of it, in little memory: kept with the reason as long as the ban stands.
 //!
-//! A ledger may hold a million bans, so a [`Moment`](crate::timeline::Moment) is boiled down to 16 bytes: names and addresses are
+//! A ledger may hold a million bans, so a `Moment` is boiled down to 16 bytes: names and addresses are
 //! places in the reason's own lists. Start with [`Moments::of`] and [`Moments::steps`].
 
 use crate::observation::{Evidence, Method, Transport};

@@ -2,7 +2,7 @@
 //!
 //! A signature is looked for without regard to ASCII case, anywhere in the user agent, or at its beginning (`^`) or its end (`$`). All are searched at
 //! once by one automaton, which allocates nothing. A missing user agent matches nothing: healthy devices send none, and no attacker
-//! has to. [`built_in`] are those that are known to be of tools and of no phone; [`file`] reads an operator's. Start with [`Signatures`].
+//! has to. [`built_in`] are those that are known to be of tools and of no phone; [`mod@file`] reads an operator's. Start with [`Signatures`].
 
 use aho_corasick::AhoCorasick;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Toll fraud in the daemon: the operator's table of prices, what accounts learnt, and what is done about a finding.
 //!
 //! The rules are `guard::fraud`, the numbers `toll`. Here: [`Prices`] reads the table when it changes and gives guard and rules what the
-//! configuration says; [`watch`] keeps both up to date and writes down what accounts learnt; [`tick`] carries out what the running
-//! calls come to; [`block`] blocks an account at its switch.
+//! configuration says; [`watch()`] keeps both up to date and writes down what accounts learnt; [`tick`] carries out what the running
+//! calls come to; [`block()`] blocks an account at its switch.
 
 use crate::app::App;
 use crate::clock;

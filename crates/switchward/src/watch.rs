@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 mod log;
+pub(crate) use log::connection as log_connection;
 mod reach;
 mod registrations;
 
@@ -173,11 +174,6 @@ impl Sink {
                 }
             }
             Incoming::Frame(frame) => {
-                if let Some(tap) = &mut self.tap
-                    && frame.kind() == esl::FrameKind::LogData
-                {
-                    tap.log(&frame);
-                }
                 self.malformed += u64::from(matches!(frame.kind(), esl::FrameKind::Event(_)));
             }
             Incoming::State(state) => self.state(&state),

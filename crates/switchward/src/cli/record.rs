@@ -1,11 +1,12 @@
 //! `switchward record`: what the switches say, into captures, by connections of its own.
 
-use crate::config::{Config, Switch, duration};
+use crate::config::{Config, duration};
 use crate::exit;
 use crate::record::{Recorder, Settings, Tap};
 use crate::watch;
 use clap::Args;
 use esl::client::{Client, Incoming, State};
+use extract::freeswitch::log::LogReader;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,7 +86,12 @@ async fn listen(recorder: &Arc<Recorder>, config: &Config, limit: Option<Duratio
     for switch in &config.switches {
         let client = Client::new(watch::connection(switch, config.security.reconnect_backoff));
         handles.push(client.handle());
-        ears.spawn(hear(client, recorder.tap(), switch.clone()));
+        ears.spawn(hear(client, recorder.tap(), switch.name.clone(), true));
+        if config.guard.log {
+            let client = Client::new(watch::log_connection(switch, config.security.reconnect_backoff));
+            handles.push(client.handle());
+            ears.spawn(hear(client, recorder.tap(), format!("the log of {}", switch.name), false));
+        }
     }
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -109,21 +115,26 @@ async fn over(limit: Option<Duration>) {
     }
 }
 
-/// One switch, into the recording; tells whether it was connected.
-async fn hear(mut client: Client, mut tap: Tap, switch: Switch) -> bool {
-    let mut connected = false;
+/// The events of one switch, or its log, into the recording; tells whether it was connected, or need not be. Of the log only what the guard
+/// judges by is taken.
+async fn hear(mut client: Client, mut tap: Tap, what: String, is_needed: bool) -> bool {
+    let (mut connected, mut log) = (!is_needed, LogReader::new(0));
     client
         .run(&mut |incoming: Incoming<'_>| match incoming {
             Incoming::Event(event) => tap.event(&event),
-            Incoming::Frame(frame) if frame.kind() == esl::FrameKind::LogData => tap.log(&frame),
+            Incoming::Frame(frame) if frame.kind() == esl::FrameKind::LogData => {
+                if log.read(&frame).is_some() {
+                    tap.log(&frame);
+                }
+            }
             Incoming::Drained => tap.pass_on(),
             Incoming::State(State::Connected { .. }) => {
                 connected = true;
-                _ = writeln!(std::io::stderr(), "switchward: recording {}", switch.name);
+                _ = writeln!(std::io::stderr(), "switchward: recording {what}");
             }
             Incoming::State(State::Disconnected { why, .. }) => {
                 let why = guard::printable(watch::trouble(why).as_bytes());
-                _ = writeln!(std::io::stderr(), "switchward: nothing from {}: {why}", switch.name);
+                _ = writeln!(std::io::stderr(), "switchward: nothing from {what}: {why}");
             }
             Incoming::Frame(_) | Incoming::Read { .. } | Incoming::State(_) => {}
         })

@@ -7,6 +7,7 @@
 use crate::app::App;
 use crate::clock;
 use crate::config;
+use crate::record::{Recorder, Tap};
 use crate::switch::Switch;
 use esl::FrameKind;
 use esl::client::{Client, Disconnect, Incoming, State};
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How the log of a switch is reached.
-pub(super) fn connection(switch: &config::Switch, backoff: Duration) -> esl::client::Config {
+pub(crate) fn connection(switch: &config::Switch, backoff: Duration) -> esl::client::Config {
     let mut config = esl::client::Config::new(switch.host.clone(), switch.port, switch.password.expose());
     config.backoff_base = backoff;
     config.backoff_cap = RETRY_AT_MOST.max(backoff);
@@ -59,12 +60,15 @@ struct Sink {
     left: u32,
     skipped: u64,
     complained: bool,
+    /// Where the lines that tell something are copied to, when it is recorded.
+    tap: Option<Tap>,
     daemon: tokio::runtime::Handle,
 }
 
 impl Sink {
     fn new(app: Arc<App>, switch: Arc<Switch>) -> Sink {
         Sink {
+            tap: app.recorder.as_ref().map(Recorder::tap),
             app,
             reader: LogReader::new(switch.number),
             switch,
@@ -97,9 +101,17 @@ impl Sink {
                 for verdict in self.app.guard.observe(&seen, self.now) {
                     super::carry_out(&self.app, &self.switch, &self.daemon, verdict, self.now);
                 }
+                if let Some(tap) = &mut self.tap {
+                    tap.log(&frame);
+                }
             }
             Incoming::Frame(_) | Incoming::Event(_) => {}
-            Incoming::Drained => self.count(),
+            Incoming::Drained => {
+                self.count();
+                if let Some(tap) = &mut self.tap {
+                    tap.pass_on();
+                }
+            }
             Incoming::State(state) => self.state(&state),
         }
     }

@@ -3,6 +3,7 @@
 use crate::support::{Daemon, Stage, eventually, traffic};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The reasons of the bans that the daemon made, by target.
 fn made(daemon: &Daemon) -> BTreeMap<String, String> {
@@ -46,7 +47,14 @@ fn what_the_daemon_recorded_replays_to_the_bans_that_it_made() {
     for _ in 0..5 {
         traffic::send(&switch, &traffic::abandoned_call(&switch, "198.51.100.30"));
     }
-    eventually("all are banned", || made(&daemon).len() == 4);
+    eventually("those of the events are banned", || made(&daemon).len() == 4);
+    // And what has no event, by the log.
+    assert!(stage.wait(switch.wait_for_log_readers(1, Duration::from_secs(20))));
+    for user in 0..20 {
+        let from = "203.0.113.40".parse().unwrap();
+        switch.log(&simswitch::LogLine::unknown_account(&format!("{user}"), "pbx.example", from));
+    }
+    eventually("the one of the log is banned", || made(&daemon).len() == 5);
     let made = made(&daemon);
     // Blocks are written in the background; what is on the disk can be played while the daemon runs.
     let is_there =

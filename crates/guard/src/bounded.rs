@@ -56,6 +56,11 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         self.find(key).map(|slot| &self.slots[slot].value)
     }
 
+    /// Whether any entry is such. Looks at all of them.
+    pub(crate) fn any(&self, mut is_such: impl FnMut(&K, &V) -> bool) -> bool {
+        self.slots.iter().any(|slot| slot.used && is_such(&slot.key, &slot.value))
+    }
+
     /// Changes the entry of a key; it counts as changed when `change` says so. False when there is none.
     pub(crate) fn change(&mut self, key: &K, change: impl FnOnce(&mut V) -> bool) -> bool {
         let Some(slot) = self.find(key) else { return false };

@@ -9,6 +9,7 @@ use crate::bounded::Bounded;
 use crate::source::Source;
 use crate::time::Time;
 use ahash::RandomState;
+use ipnet::IpNet;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
@@ -318,11 +319,17 @@ impl Reputation {
 
     /// Whether a source was good on so many days, and proved no attack in them, that it is trusted.
     pub fn is_trusted(&self, source: Source, now: Time) -> bool {
-        let sources = self.sources(source).lock();
-        sources.get(&source).is_some_and(|record| {
-            let (good, bad) = record.days.within(TRUSTED_OF, day_of(now));
-            good >= TRUSTED_DAYS && bad == 0
-        })
+        let today = day_of(now);
+        self.sources(source).lock().get(&source).is_some_and(|record| record.is_trusted(today))
+    }
+
+    /// Whether anybody in a net is trusted. Looks at all sources: for the rare moment before a net is banned.
+    pub(crate) fn is_any_trusted_within(&self, net: &IpNet, now: Time) -> bool {
+        let today = day_of(now);
+        let is_such = |source: &Source, record: &SourceRecord| {
+            net.contains(&source.first()) && record.is_trusted(today)
+        };
+        self.sources.iter().any(|sources| sources.lock().any(is_such))
     }
 
     /// What is known of a source.
@@ -414,6 +421,12 @@ pub struct State {
 }
 
 impl SourceRecord {
+    /// Good on so many days, and no attack proved in them.
+    fn is_trusted(&self, today: u16) -> bool {
+        let (good, bad) = self.days.within(TRUSTED_OF, today);
+        good >= TRUSTED_DAYS && bad == 0
+    }
+
     /// Notes a success; true when that changed anything, which it mostly does not.
     fn touch(&mut self, agent: u32, today: u16) -> bool {
         if self.days.is_marked(today) && (agent == 0 || self.agents[0] == agent) {

@@ -338,3 +338,31 @@ fn nothing_that_can_be_forged_earns_standing() {
         assert_eq!(guard.past().repute(Source::of(other(n)), 0, false, now).answered, 0, "{n}");
     }
 }
+
+#[test]
+fn a_net_in_which_a_trusted_phone_lives_is_not_banned_while_that_phone_is_away() {
+    for trusted in [false, true] {
+        let guard = guard();
+        for day in 0..6 {
+            if trusted {
+                registers(&guard, office(), 5060, "1000", start() + DAY * day);
+            }
+        }
+        // Two days later nothing of it is registered or on the allow-list, and its neighbours attack one after another.
+        let now = start() + DAY * 8;
+        guard.tick(now);
+        let mut nets = 0;
+        for host in 20..25 {
+            let neighbour = IpAddr::from([192, 0, 2, host]);
+            for n in 0..5 {
+                let user = format!("u{host}");
+                let verdicts = fails(&guard, Evidence::Likely, neighbour, 4000, &user, now + MINUTE * n);
+                nets += verdicts
+                    .iter()
+                    .filter(|verdict| matches!(verdict, Verdict::Ban(ban) if matches!(ban.target, Target::Net(_))))
+                    .count();
+            }
+        }
+        assert_eq!(nets, usize::from(!trusted));
+    }
+}

@@ -56,25 +56,24 @@ impl Guard {
                 && counts.is_some_and(|counts| counts.meets(GUESSING));
             return is_for_guessing.then_some(After::Banned(standing));
         }
-        let (is_stranger, failures) = {
+        // Nearly every success is that of a phone that is known.
+        let is_registered = self.shard(seen.source).lock().standings.phones(seen.source, now) > 0;
+        if is_registered
+            || self.allowed(&compiled.policy, seen).is_some()
+            || self.past.reputation().is_trusted(seen.source, now)
+        {
+            return None;
+        }
+        let (soon, slowly) = {
             let shard = self.shard(seen.source).lock();
-            let is_stranger = shard.standings.phones(seen.source, now) == 0;
             let count = |name: &str| {
                 let rule = compiled.named(name)?;
                 Some(shard.windows.count(seen.key(rule)?, Tick::of(now), rule.span))
             };
-            let (soon, slowly) = (count(FAILED).unwrap_or(0), count(SLOW).unwrap_or(0));
-            (is_stranger, (soon >= MANY || slowly >= MANY_SLOWLY).then_some(soon.max(slowly)))
+            (count(FAILED).unwrap_or(0), count(SLOW).unwrap_or(0))
         };
-        let is_believed = || {
-            self.allowed(&compiled.policy, seen).is_some()
-                || self.past.reputation().is_trusted(seen.source, seen.now)
-        };
-        if !is_stranger || is_believed() {
-            return None;
-        }
-        if let Some(failures) = failures {
-            return Some(After::Failures(failures));
+        if soon >= MANY || slowly >= MANY_SLOWLY {
+            return Some(After::Failures(soon.max(slowly)));
         }
         let attacked = compiled.named(ACCOUNT_ATTACKED).filter(|ready| ready.rule.enabled)?;
         let key = seen.key(attacked)?;

@@ -1,6 +1,7 @@
 //! Reads what the kernel has of our table: elements, sets, chains, rules and their counters, and what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use super::abi::*;
 use super::slot::Slot;
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::firewall::{Counter, SetHealth};
 use crate::netlink::socket::Part;
 use crate::netlink::{Attributes, DUMP, Message, Messages};
-use crate::target::Element;
+use crate::target::{Element, Target};
 
 /// What a set in the kernel is like.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,19 +94,38 @@ impl Nft {
     pub(super) fn list(&mut self, slots: &[Slot]) -> Result<Vec<Element>, Error> {
         let mut elements = Vec::new();
         for slot in slots {
-            let (name, before) = (slot.name(), elements.len());
+            elements.extend(self.whole(*slot)?);
+        }
+        Ok(elements)
+    }
+
+    /// The elements of a set. A listing is told in parts, each of which begins after so many elements as were told before; while the kernel
+    /// rearranges the set, as it does some moments after it grew, some are so told twice and as many never, and it says nothing of it.
+    /// Then what is listed again is added.
+    fn whole(&mut self, slot: Slot) -> Result<Vec<Element>, Error> {
+        let name = slot.name();
+        let mut held: HashMap<Target, Element> = HashMap::new();
+        for _ in 0..LISTINGS {
+            let mut told: Vec<Element> = Vec::with_capacity(held.len());
             self.dump(NFT_MSG_GETSETELEM, Some((NFTA_SET_ELEM_LIST_SET, &name)), "listing a set", |part| {
                 match part {
-                    Part::Restart => elements.truncate(before),
+                    Part::Restart => told.clear(),
                     Part::Entry(message) => {
-                        elements.extend(elements::listed(message).filter_map(|(key, timeout)| {
+                        told.extend(elements::listed(message).filter_map(|(key, timeout)| {
                             Some(Element { target: slot.target(key)?, scope: slot.scope, timeout })
                         }))
                     }
                 }
             })?;
+            let mut once = HashSet::with_capacity(told.len());
+            let is_torn = !told.iter().all(|element| once.insert(element.target));
+            held.extend(told.into_iter().map(|element| (element.target, element)));
+            if !is_torn {
+                break;
+            }
+            std::thread::sleep(REARRANGED);
         }
-        Ok(elements)
+        Ok(held.into_values().collect())
     }
 
     /// What is in a small set.
@@ -223,3 +243,8 @@ fn counter(message: Message<'_>) -> Counter {
     }
     counter
 }
+
+/// How often a set is listed while the kernel rearranges it.
+const LISTINGS: usize = 5;
+/// Between two listings: about what moving a hundred thousand elements takes.
+const REARRANGED: Duration = Duration::from_millis(20);

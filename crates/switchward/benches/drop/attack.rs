@@ -146,3 +146,13 @@ impl Attack {
         }
     }
 }
+
+/// Rules that ban each attacker by himself: those of whole nets would ban whom a later sample measures.
+pub(crate) fn alone() -> Vec<guard::RuleChange> {
+    let off = |name: &&str| guard::RuleChange {
+        name: (*name).into(),
+        enabled: Some(false),
+        ..guard::RuleChange::default()
+    };
+    ["account-attacked", "net-failures", "net-banned", "wide-net-banned"].iter().map(off).collect()
+}

@@ -61,6 +61,7 @@ fn both_families(mode: FirewallMode, samples: usize) {
     config.server.port = 0;
     config.firewall.mode = mode;
     config.security.trusted_networks.clear();
+    config.rules = attack::alone();
     config.switches[0].port = switch.address.port();
     let options = Options { store: Some(folder.path().join("bench.db")), ..Options::default() };
     let level = Level::detached(config.log.level);

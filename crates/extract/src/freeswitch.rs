@@ -282,19 +282,28 @@ impl Extractor {
                 call: fields.call,
                 destination: cut(fields.destination, &mut self.destination),
                 authenticated: fields.is_authenticated(),
-                account_domain: cut(fields.account_domain, &mut self.account_domain),
+                admitted: fields.authorized,
             },
             Kind::Answer => What::CallAnswered { call: fields.call },
-            Kind::Hangup => {
-                What::CallEnded { call: fields.call, cause: fields.cause, billed: seconds(fields.billed) }
-            }
+            Kind::Hangup => What::CallEnded {
+                call: fields.call,
+                cause: fields.cause,
+                billed: seconds(fields.billed),
+                refused: fields.refused && !fields.tried && !fields.is_authenticated(),
+            },
             Kind::Heartbeat => self.heartbeat(fields),
             Kind::Startup => What::SwitchStarted,
             Kind::Shutdown => What::SwitchStopping,
             Kind::GatewayState | Kind::GatewayAdd | Kind::GatewayDelete => return None,
         };
         let evidence = grade(kind, what, transport, fields);
-        let refused = ip.filter(|_| kind == Kind::Failure).and_then(|ip| self.recent.account(ip, port));
+        let refused = ip.filter(|_| kind == Kind::Failure).and_then(|ip| self.recent.attempt(ip, port));
+        let account_domain = match (refused, kind.is_channel() && fields.is_authenticated()) {
+            (Some(refused), _) => refused.domain.as_slice(),
+            (None, true) => cut(fields.account_domain, &mut self.account_domain),
+            (None, false) => b"",
+        };
+        let refused = refused.map(|refused| refused.user.as_slice()).filter(|user| !user.is_empty());
         let profile = fields.profile;
         let Scratch { user, domain, agent, .. } = &mut self.scratch;
         let (user, domain) = fields::account(kind, fields, refused, user, domain);
@@ -309,6 +318,7 @@ impl Extractor {
             evidence,
             user,
             domain,
+            account_domain,
             agent,
             profile,
         })
@@ -321,7 +331,7 @@ impl Extractor {
             b"STALE" => Some(What::StaleNonce),
             b"FORBIDDEN" => {
                 if let Some(ip) = ip {
-                    self.recent.refused(ip, port, fields.credentials());
+                    self.recent.refused(ip, port, fields.credentials(), fields.from_host);
                 }
                 Some(What::Refused)
             }
@@ -357,7 +367,7 @@ fn grade(kind: Kind, what: What<'_>, transport: Transport, fields: &Fields<'_>) 
         // FreeSWITCH answers before the caller's ACK, so an answer alone proves no way back.
         (Kind::Create | Kind::Answer | Kind::Hangup, _) => match transport.is_connected() {
             true => Evidence::Proven,
-            false if fields.is_authenticated() => Evidence::Likely,
+            false if fields.has_credentials() => Evidence::Likely,
             false => Evidence::Forgeable,
         },
         (Kind::Heartbeat | Kind::Startup | Kind::Shutdown, _) => Evidence::Proven,

@@ -1,9 +1,11 @@
 //! How many bans may be made in a minute: what turns a runaway rule, or a poisoned one, into an alarm.
 //!
-//! Two budgets: of all bans that the guard makes, and of sources with standing that are hit by one, wholly or a port of them: twenty wrong
-//! phones of one office are one source. Both count over the last 60 s in steps of a second, so that no 60 s ever hold more than
+//! Three budgets: of all bans that the guard makes on evidence that is hard to forge; of those on forgeable evidence, half as many, so that whoever
+//! floods with forged senders cannot spend what real attackers need; and of sources with standing that are hit by one, wholly or a port of them: twenty wrong
+//! phones of one office are one source. All count over the last 60 s in steps of a second, so that no 60 s ever hold more than
 //! allowed. Operators' orders never come in here. Start with [`Budgets::take`].
 
+use crate::observation::Evidence;
 use crate::source::Source;
 use crate::time::Time;
 use parking_lot::Mutex;
@@ -11,10 +13,17 @@ use parking_lot::Mutex;
 /// What may be spent in a minute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Budget {
-    /// Bans of the guard, of all.
+    /// Bans of the guard on likely or proven evidence; half as many on forgeable evidence come on top.
     pub all: u32,
     /// Sources with standing that are hit by one.
     pub standing: u32,
+}
+
+impl Budget {
+    /// Bans on forgeable evidence.
+    pub fn forgeable(&self) -> u32 {
+        self.all.div_ceil(2)
+    }
 }
 
 impl Default for Budget {
@@ -27,8 +36,10 @@ impl Default for Budget {
 /// Which budget is spent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Spent {
-    /// That of all bans.
+    /// That of all bans on evidence that is hard to forge.
     All,
+    /// That of bans on forgeable evidence.
+    Forgeable,
     /// That of sources with standing.
     Standing,
 }
@@ -36,32 +47,50 @@ pub enum Spent {
 /// What was spent in the last minute.
 #[derive(Default)]
 pub struct Budgets {
-    spent: Mutex<(Minute, Hit)>,
+    spent: Mutex<Lately>,
+}
+
+#[derive(Default)]
+struct Lately {
+    all: Minute,
+    forgeable: Minute,
+    hit: Hit,
 }
 
 impl Budgets {
-    /// Takes one ban out of the budget; `standing` is the source, when it has standing.
+    /// Takes one ban on this evidence out of the budget; `standing` is the source, when it has standing.
     ///
     /// # Errors
     /// The budget that is spent; nothing is taken then.
-    pub fn take(&self, budget: Budget, standing: Option<Source>, now: Time) -> Result<(), Spent> {
+    pub fn take(
+        &self,
+        budget: Budget,
+        evidence: Evidence,
+        standing: Option<Source>,
+        now: Time,
+    ) -> Result<(), Spent> {
         let now = now.secs();
-        let (all, hit) = &mut *self.spent.lock();
-        if all.count(now) >= budget.all {
-            return Err(Spent::All);
+        let Lately { all, forgeable, hit } = &mut *self.spent.lock();
+        let (minute, most, spent) = match evidence {
+            Evidence::Forgeable => (forgeable, budget.forgeable(), Spent::Forgeable),
+            _ => (all, budget.all, Spent::All),
+        };
+        if minute.count(now) >= most {
+            return Err(spent);
         }
         if standing.is_some_and(|source| !hit.add(source, budget.standing, now)) {
             return Err(Spent::Standing);
         }
-        all.add(now);
+        minute.add(now);
         Ok(())
     }
 
-    /// What was spent in the last minute: bans of all, and sources with standing that were hit.
+    /// What was spent in the last minute: bans on any evidence, and sources with standing that were hit.
     pub fn spent(&self, now: Time) -> (u32, u32) {
-        let (all, hit) = &*self.spent.lock();
+        let Lately { all, forgeable, hit } = &*self.spent.lock();
         let hit = hit.0.iter().filter(|(_, at)| is_lately(*at, now.secs())).count();
-        (all.clone().count(now.secs()), hit as u32)
+        let bans = all.clone().count(now.secs()) + forgeable.clone().count(now.secs());
+        (bans, hit as u32)
     }
 }
 
@@ -141,7 +170,7 @@ mod tests {
             let (mut now, mut made) = (Time::from_secs(1_000_000), Vec::new());
             for (gap, known) in gaps {
                 now = now + Duration::from_millis(gap);
-                let taken = budgets.take(budget, known.map(source), now);
+                let taken = budgets.take(budget, Evidence::Likely, known.map(source), now);
                 if taken.is_ok() {
                     made.push((now, known));
                 }
@@ -155,7 +184,7 @@ mod tests {
                 // Refused only when the last 61 s are really full.
                 match taken {
                     Ok(()) => {}
-                    Err(Spent::All) => proptest::prop_assert!(lately(62).count() as u32 >= all),
+                    Err(Spent::All | Spent::Forgeable) => proptest::prop_assert!(lately(62).count() as u32 >= all),
                     Err(Spent::Standing) => proptest::prop_assert!(lately(62).flatten().count() as u32 >= standing),
                 }
             }
@@ -167,29 +196,44 @@ mod tests {
     }
 
     #[test]
+    fn forged_senders_cannot_spend_what_real_attackers_need() {
+        let (budgets, budget) = (Budgets::default(), Budget { all: 10, standing: 1 });
+        let at = Time::from_secs(1_000_000);
+        let forged = (0..100).filter(|_| budgets.take(budget, Evidence::Forgeable, None, at).is_ok()).count();
+        assert_eq!(forged, 5);
+        assert_eq!(budgets.take(budget, Evidence::Forgeable, None, at), Err(Spent::Forgeable));
+        let real = (0..100).filter(|_| budgets.take(budget, Evidence::Proven, None, at).is_ok()).count();
+        assert_eq!((real, budgets.spent(at)), (10, (15, 0)));
+        assert_eq!(budgets.take(budget, Evidence::Likely, None, at), Err(Spent::All));
+    }
+
+    #[test]
     fn many_phones_of_one_source_are_one_source() {
         let (budgets, budget) = (Budgets::default(), Budget { all: 1000, standing: 2 });
         let at = |secs: u64| Time::from_secs(1_000_000 + secs);
         for secs in 0..20 {
-            assert_eq!(budgets.take(budget, Some(source(1)), at(secs)), Ok(()));
+            assert_eq!(budgets.take(budget, Evidence::Likely, Some(source(1)), at(secs)), Ok(()));
         }
-        assert_eq!(budgets.take(budget, Some(source(2)), at(20)), Ok(()));
-        assert_eq!(budgets.take(budget, Some(source(3)), at(20)), Err(Spent::Standing));
+        assert_eq!(budgets.take(budget, Evidence::Likely, Some(source(2)), at(20)), Ok(()));
+        assert_eq!(budgets.take(budget, Evidence::Likely, Some(source(3)), at(20)), Err(Spent::Standing));
         assert_eq!(budgets.spent(at(20)), (21, 2));
-        assert_eq!(budgets.take(budget, Some(source(3)), at(81)), Ok(()));
+        assert_eq!(budgets.take(budget, Evidence::Likely, Some(source(3)), at(81)), Ok(()));
     }
 
     #[test]
     fn a_clock_that_jumps_neither_panics_nor_locks_the_budget() {
         let (budgets, budget) = (Budgets::default(), Budget { all: 2, standing: 1 });
         let at = Time::from_secs(1_000_000);
-        assert_eq!(budgets.take(budget, Some(source(1)), at), Ok(()));
-        assert_eq!(budgets.take(budget, Some(source(2)), at), Err(Spent::Standing));
-        assert_eq!(budgets.take(budget, None, at - Duration::from_secs(30)), Ok(()));
-        assert_eq!(budgets.take(budget, None, at), Err(Spent::All));
+        assert_eq!(budgets.take(budget, Evidence::Likely, Some(source(1)), at), Ok(()));
+        assert_eq!(budgets.take(budget, Evidence::Likely, Some(source(2)), at), Err(Spent::Standing));
+        assert_eq!(budgets.take(budget, Evidence::Likely, None, at - Duration::from_secs(30)), Ok(()));
+        assert_eq!(budgets.take(budget, Evidence::Likely, None, at), Err(Spent::All));
         assert_eq!(budgets.spent(at), (2, 1));
-        assert_eq!(budgets.take(budget, None, at - Duration::from_secs(86_400)), Ok(()));
-        assert_eq!(budgets.take(budget, None, Time::from_secs(u64::MAX / 2_000_000)), Ok(()));
-        assert_eq!(budgets.take(budget, None, Time::ZERO), Ok(()));
+        assert_eq!(budgets.take(budget, Evidence::Likely, None, at - Duration::from_secs(86_400)), Ok(()));
+        assert_eq!(
+            budgets.take(budget, Evidence::Likely, None, Time::from_secs(u64::MAX / 2_000_000)),
+            Ok(())
+        );
+        assert_eq!(budgets.take(budget, Evidence::Likely, None, Time::ZERO), Ok(()));
     }
 }

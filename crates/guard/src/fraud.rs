@@ -125,8 +125,8 @@ impl Fraud {
     /// Takes an observation in; what is to be done about it.
     pub(crate) fn observe(&self, seen: &Observation<'_>, now: Time) -> Option<Finding> {
         match seen.what {
-            What::CallStarted { call, destination, authenticated: true, account_domain } => {
-                let domain = if account_domain.is_empty() { seen.domain } else { account_domain };
+            What::CallStarted { call, destination, authenticated: true, .. } => {
+                let domain = if seen.account_domain.is_empty() { seen.domain } else { seen.account_domain };
                 let start = Start { seen, ip: seen.ip?, call, number: destination, domain, now };
                 return self.started(&start);
             }

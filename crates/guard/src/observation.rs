@@ -110,8 +110,8 @@ pub enum What<'a> {
         destination: &'a [u8],
         /// Whether the caller proved an account.
         authenticated: bool,
-        /// The domain that the switch has that account in; empty when unknown. What the caller says is in the observation.
-        account_domain: &'a [u8],
+        /// Whether the switch let the caller in without that, for his address: its access list, or that of an account.
+        admitted: bool,
     },
     /// An inbound call was answered.
     CallAnswered {
@@ -126,6 +126,8 @@ pub enum What<'a> {
         cause: &'a [u8],
         /// Seconds between answer and end.
         billed: u32,
+        /// Whether the switch itself refused the call of somebody who proved no account, before it tried to reach anybody.
+        refused: bool,
     },
     /// Credentials were checked for an account that the switch does not have. Of a REGISTER or INVITE it is told beside the
     /// failure ([`What::AuthFailed`]) and is no second attempt; of a SUBSCRIBE or MESSAGE it is all that is ever told.
@@ -215,8 +217,10 @@ pub struct Observation<'a> {
     pub evidence: Evidence,
     /// User part of the account that was tried or proved; empty when unknown.
     pub user: &'a [u8],
-    /// Domain of the account or of the caller; empty when unknown.
+    /// Domain of the account or of the caller, as the sender wrote it where that is told; empty when unknown.
     pub domain: &'a [u8],
+    /// The domain in which the switch looked for the account, where it tells that of a sender who may have written another; empty when not.
+    pub account_domain: &'a [u8],
     /// The user agent; empty when unknown.
     pub agent: &'a [u8],
     /// The switch's own name for where the request came in (of FreeSWITCH, the sofia profile); empty when unknown.
@@ -235,6 +239,7 @@ impl<'a> Observation<'a> {
             evidence: Evidence::Forgeable,
             user: b"",
             domain: b"",
+            account_domain: b"",
             agent: b"",
             profile: b"",
         }

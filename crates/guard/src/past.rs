@@ -79,7 +79,7 @@ pub struct Past {
     priors: Priors,
     budgets: Budgets,
     /// When each budget was last told to be spent.
-    told: Mutex<[Option<Time>; 2]>,
+    told: Mutex<[Option<Time>; 3]>,
 }
 
 impl Past {
@@ -141,12 +141,18 @@ impl Past {
         (growth.grown(base, priors, tier), priors)
     }
 
-    /// Takes a ban out of the budgets; `standing` is its source, when that has standing.
+    /// Takes a ban on this evidence out of the budgets; `standing` is its source, when that has standing.
     ///
     /// # Errors
     /// The budget that is spent, and whether a minute has passed since that was told.
-    pub fn spend(&self, budget: Budget, standing: Option<Source>, now: Time) -> Result<(), (Spent, bool)> {
-        let Err(spent) = self.budgets.take(budget, standing, now) else { return Ok(()) };
+    pub fn spend(
+        &self,
+        budget: Budget,
+        evidence: Evidence,
+        standing: Option<Source>,
+        now: Time,
+    ) -> Result<(), (Spent, bool)> {
+        let Err(spent) = self.budgets.take(budget, evidence, standing, now) else { return Ok(()) };
         let mut told = self.told.lock();
         let last = &mut told[spent as usize];
         let due = last.is_none_or(|last| now < last || now.since(last) >= MINUTE);

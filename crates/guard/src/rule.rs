@@ -35,6 +35,8 @@ pub enum KeyKind {
     Net,
     /// An IPv6 /48; IPv4 has none.
     WideNet,
+    /// All of a switch.
+    Switch,
     /// An autonomous system, by the operator's file.
     System,
     /// A country, by the operator's file.
@@ -69,7 +71,7 @@ pub enum Applies {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// A ban: of the source or port; of the net when the rule counts by net; of the source that struck last when it counts by
-    /// account, system or country.
+    /// account, switch, system or country.
     Ban,
     /// An alert, at most once in the window for a key.
     Alert,
@@ -217,17 +219,18 @@ impl KeyKind {
 
     /// Whether a ban hits just what was counted together.
     pub fn is_its_own_target(self) -> bool {
-        !matches!(self, KeyKind::Account | KeyKind::System | KeyKind::Country)
+        !matches!(self, KeyKind::Account | KeyKind::Switch | KeyKind::System | KeyKind::Country)
     }
 
     /// All, with their words.
-    pub const WORDS: [(&'static str, KeyKind); 8] = [
+    pub const WORDS: [(&'static str, KeyKind); 9] = [
         ("source", KeyKind::Source),
         ("port", KeyKind::Port),
         ("source-account", KeyKind::SourceAccount),
         ("account", KeyKind::Account),
         ("net", KeyKind::Net),
         ("wide-net", KeyKind::WideNet),
+        ("switch", KeyKind::Switch),
         ("system", KeyKind::System),
         ("country", KeyKind::Country),
     ];

@@ -19,6 +19,10 @@ pub enum Signal {
     CallAbandoned,
     /// An inbound call.
     Call,
+    /// A call without an account that the switch refused by itself: nobody has that number.
+    CallRefused,
+    /// An inbound call was answered.
+    CallAnswered,
     /// Wrong credentials at the guard's own interface.
     LoginFailed,
     /// A challenge was sent: every healthy phone makes these, so it only counts while it stays unanswered.
@@ -51,11 +55,13 @@ pub enum Signal {
 
 impl Signal {
     /// All.
-    pub const ALL: [Signal; 18] = [
+    pub const ALL: [Signal; 20] = [
         Signal::AuthFailed,
         Signal::Registration,
         Signal::CallAbandoned,
         Signal::Call,
+        Signal::CallRefused,
+        Signal::CallAnswered,
         Signal::LoginFailed,
         Signal::Challenged,
         Signal::Answered,
@@ -79,6 +85,8 @@ impl Signal {
             Signal::Registration => "registration",
             Signal::CallAbandoned => "call-abandoned",
             Signal::Call => "call",
+            Signal::CallRefused => "call-refused",
+            Signal::CallAnswered => "call-answered",
             Signal::LoginFailed => "login-failed",
             Signal::Challenged => "challenged",
             Signal::Answered => "answered",
@@ -145,8 +153,8 @@ impl Signals {
     /// What an observation says by itself.
     pub fn of(what: &What<'_>) -> Signals {
         use Signal::{
-            AclRejected, Answered, AuthFailed, Call, CallAbandoned, Challenged, LoginFailed, OverSessionRate,
-            Registration, Succeeded, UnknownAccount,
+            AclRejected, Answered, AuthFailed, Call, CallAbandoned, CallAnswered, CallRefused, Challenged,
+            LoginFailed, OverSessionRate, Registration, Succeeded, UnknownAccount,
         };
         match what {
             What::Challenged => Signals::one(Challenged),
@@ -158,6 +166,8 @@ impl Signals {
             What::CallAbandoned => Signals::one(CallAbandoned),
             What::CallStarted { authenticated: true, .. } => Signals::these(&[Call, Succeeded]),
             What::CallStarted { .. } => Signals::one(Call),
+            What::CallEnded { refused: true, .. } => Signals::one(CallRefused),
+            What::CallAnswered { .. } => Signals::one(CallAnswered),
             What::LoginFailed => Signals::one(LoginFailed),
             What::UnknownAccount => Signals::one(UnknownAccount),
             What::AclRejected => Signals::one(AclRejected),

@@ -168,7 +168,7 @@ mod tests {
         let suspicion =
             Suspicion::new(Signatures::new(Vec::new(), None).unwrap(), Honeypots::new(&["666"]).unwrap());
         let call =
-            What::CallStarted { call: b"c", destination: b"666", authenticated: false, account_domain: b"" };
+            What::CallStarted { call: b"c", destination: b"666", authenticated: false, admitted: false };
         assert_eq!(suspicion.seen(&Observation::of(0, call)), Signals::one(Signal::Honeypot));
         let failed = Observation::of(0, What::AuthFailed(Method::Register));
         assert_eq!(suspicion.seen(&failed), Signals::NONE);

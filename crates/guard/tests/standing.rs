@@ -325,8 +325,7 @@ fn nothing_that_can_be_forged_earns_standing() {
     let guard = guard();
     for day in 0..10 {
         let now = start() + DAY * day;
-        let call =
-            What::CallStarted { call: b"c", destination: b"9", authenticated: true, account_domain: b"" };
+        let call = What::CallStarted { call: b"c", destination: b"9", authenticated: true, admitted: false };
         guard.observe(&seen(call, Evidence::Forgeable, other(1), 5060, "1000"), now);
         guard
             .observe(&seen(What::CallAnswered { call: b"c" }, Evidence::Proven, other(2), 5060, "1000"), now);

@@ -74,6 +74,8 @@ fn plural(signal: Signal) -> &'static str {
         Signal::Registration => "registrations",
         Signal::CallAbandoned => "abandoned calls",
         Signal::Call => "calls",
+        Signal::CallRefused => "refused calls",
+        Signal::CallAnswered => "answered calls",
         Signal::LoginFailed => "failed log-ins",
         Signal::Challenged => "challenges",
         Signal::Answered => "answered challenges",

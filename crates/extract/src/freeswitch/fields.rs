@@ -22,8 +22,11 @@ pub(super) struct Fields<'a> {
     pub(super) to_host: Option<Value<'a>>,
     /// The account of the Authorization header, or of an authenticated call.
     pub(super) username: Option<Value<'a>>,
-    /// The domain that the directory has the account of a call in; the caller chooses `from_host`.
+    /// The account and the domain that the directory has for a call; the caller chooses `from_user` and `from_host`.
+    pub(super) account: Option<Value<'a>>,
     pub(super) account_domain: Option<Value<'a>>,
+    /// The switch let the call in, for credentials or for its address.
+    pub(super) authorized: bool,
     pub(super) contact: Option<Value<'a>>,
     pub(super) via_protocol: &'a [u8],
     pub(super) agent: Option<Value<'a>>,
@@ -34,6 +37,10 @@ pub(super) struct Fields<'a> {
     pub(super) destination: Option<Value<'a>>,
     pub(super) cause: &'a [u8],
     pub(super) billed: Option<Value<'a>>,
+    /// The switch ended the call with a final answer of its own.
+    pub(super) refused: bool,
+    /// It tried to reach somebody for it.
+    pub(super) tried: bool,
     pub(super) core: &'a [u8],
     /// The sofia profile, still encoded.
     pub(super) profile: &'a [u8],
@@ -112,12 +119,16 @@ impl<'a> Fields<'a> {
                     Some(b"sip_network_port") => first(&mut fields.port, value),
                     Some(b"sip_via_protocol") => first_raw(&mut fields.via_protocol, value),
                     Some(b"sip_auth_username") => first(&mut fields.username, value),
+                    Some(b"user_name") => first(&mut fields.account, value),
+                    Some(b"sip_authorized") => fields.authorized |= value.raw() == b"true",
                     Some(b"domain_name") => first(&mut fields.account_domain, value),
                     Some(b"sip_from_user") => first(&mut fields.from_user, value),
                     Some(b"sip_from_host") => first(&mut fields.from_host, value),
                     Some(b"sofia_profile_name") => first_raw(&mut fields.profile, value),
                     Some(b"sip_user_agent") => first(&mut fields.agent, value),
                     Some(b"billsec") => first(&mut fields.billed, value),
+                    Some(b"sip_hangup_disposition") => fields.refused |= value.raw() == b"send_refuse",
+                    Some(b"originate_disposition") => fields.tried = true,
                     _ => {}
                 },
             }
@@ -128,8 +139,14 @@ impl<'a> Fields<'a> {
         fields
     }
 
+    /// Whether an account is known for the call: that of its credentials, or one that has the caller's address.
     pub(super) fn is_authenticated(&self) -> bool {
-        self.username.is_some_and(|value| !value.raw().is_empty() && !value.is_undef())
+        self.has_credentials() || (self.authorized && is_something(self.account))
+    }
+
+    /// Whether a call came with credentials, which the switch has checked.
+    pub(super) fn has_credentials(&self) -> bool {
+        is_something(self.username)
     }
 
     /// The account that the Authorization header named: FreeSWITCH writes "unknown" for one that did not count.
@@ -173,12 +190,17 @@ pub(super) fn account<'a>(
         Kind::Failure if refused.is_some() => None,
         Kind::Failure => fields.to_user,
         Kind::Create | Kind::Answer | Kind::Hangup => {
-            fields.username.filter(|_| fields.is_authenticated()).or(fields.from_user)
+            let known = if fields.has_credentials() { fields.username } else { fields.account };
+            known.filter(|_| fields.is_authenticated()).or(fields.from_user)
         }
         _ => fields.from_user,
     };
     let host = if kind == Kind::Failure { fields.to_host } else { fields.from_host };
     (refused.unwrap_or_else(|| cut(who, user)), cut(host, domain))
+}
+
+fn is_something(value: Option<Value<'_>>) -> bool {
+    value.is_some_and(|value| !value.raw().is_empty() && !value.is_undef())
 }
 
 fn transport(word: &[u8]) -> Transport {

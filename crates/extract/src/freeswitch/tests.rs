@@ -44,6 +44,7 @@ fn short(what: &What<'_>) -> String {
             )
         }
         What::CallAnswered { .. } => "CallAnswered".into(),
+        What::CallEnded { cause, refused: true, .. } => format!("CallEnded({}, refused)", text(cause)),
         What::CallEnded { cause, .. } => format!("CallEnded({})", text(cause)),
         other => format!("{other:?}"),
     }
@@ -247,7 +248,7 @@ fn calls_that_never_come_back() {
         ],
     );
     capture.tells("127.0.68.10", &["Challenged", "Refused", "AuthFailed(Invite)"]);
-    capture.tells("127.0.68.11", &["CallStarted(9196, stranger)", "CallEnded(NORMAL_CLEARING)"]);
+    capture.tells("127.0.68.11", &["CallStarted(9196, stranger)", "CallEnded(NORMAL_CLEARING, refused)"]);
     // BYE, UPDATE, INFO, PRACK, NOTIFY out of a dialog.
     capture.tells("127.0.68.12", &[]);
 }

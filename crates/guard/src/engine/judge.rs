@@ -62,7 +62,7 @@ impl Guard {
         let mut shard = self.shard(seen.source).lock();
         shard.sweep(seen.now, SWEEP, compiled);
         let mut who = shard.who(seen);
-        who.known = self.is_known(compiled, seen, who);
+        who.known = self.is_known(compiled, seen, who) || seen.is_let_in();
         // The challenges of healthy phones would push everything else out of the timeline.
         if !(who.known && seen.seen.what == What::Challenged) {
             shard.record(seen);
@@ -249,6 +249,7 @@ impl Guard {
             KeyKind::SourceAccount => format!("account \"{}\" at {}", seen.account_shown(), seen.source),
             KeyKind::Account => format!("account \"{}\"", seen.account_shown()),
             KeyKind::Net | KeyKind::WideNet => seen.net(ready.rule.key).to_string(),
+            KeyKind::Switch => format!("switch {}", compiled.switch(seen.seen.switch)),
             KeyKind::System => format!("AS{}", seen.place.system.unwrap_or_default()),
             KeyKind::Country => {
                 let country = seen.place.country.unwrap_or_default();

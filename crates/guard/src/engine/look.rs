@@ -1,5 +1,6 @@
 //! What an operator may ask the engine: who failed how often, how full the tables are, and why an address is or is not banned.
 
+use super::compiled::Ready;
 use super::seen::Seen;
 use super::{Guard, Learnt};
 use crate::ban::{Allowed, Ban};
@@ -116,7 +117,9 @@ impl Guard {
         let (source, place) = (Source::of(ip), self.place(ip));
         let seen = Seen { seen: &observation, ip, source, now, hasher: &self.hasher, place };
         let phones = self.shard(source).lock().standings.phones(source, now);
-        let counted = compiled.rules.iter().filter(|ready| ready.rule.enabled).filter_map(|ready| {
+        // What is counted of a whole switch tells nothing of one address.
+        let tells = |ready: &&Ready| ready.rule.enabled && ready.rule.key != KeyKind::Switch;
+        let counted = compiled.rules.iter().filter(tells).filter_map(|ready| {
             let key = seen.key(ready)?;
             let shard = if ready.rule.key.is_wide() { self.wide_shard(key) } else { self.shard(source) };
             let record = shard.lock().record_of(ready, key, now)?;

@@ -7,7 +7,6 @@ use super::seen::{Seen, Who};
 use super::{Guard, Verdicts};
 use crate::ban::Ban;
 use crate::budget::Spent;
-use crate::observation::What;
 use crate::past::Past;
 use crate::reputation::{Repute, Success, Tier};
 use crate::time::Time;
@@ -26,11 +25,7 @@ impl Guard {
             return;
         }
         let (user, agent) = (seen.seen.user, seen.seen.agent);
-        // The domain that a caller names is his own choice; the switch knows better.
-        let domain = match seen.seen.what {
-            What::CallStarted { account_domain, .. } if !account_domain.is_empty() => account_domain,
-            _ => seen.seen.domain,
-        };
+        let domain = seen.home();
         let country = || self.place(seen.ip).country;
         let success = Success { source: seen.source, user, domain, agent, country: &country };
         self.past.succeeded(&success, seen.seen.evidence, seen.now);
@@ -53,7 +48,7 @@ impl Guard {
         let country = || self.place(seen.ip).country;
         self.knows_places()
             && !seen.seen.user.is_empty()
-            && self.past.reputation().is_new_country(seen.seen.user, seen.seen.domain, country)
+            && self.past.reputation().is_new_country(seen.seen.user, seen.home(), country)
     }
 
     /// What is known of the sender.
@@ -80,9 +75,15 @@ impl Guard {
     ) -> bool {
         let budget = compiled.policy.budget;
         let standing = (tier > Tier::Stranger).then_some(seen.source);
-        let Err((spent, due)) = self.past.spend(budget, standing, seen.now) else { return true };
+        let Err((spent, due)) = self.past.spend(budget, ban.reason.evidence, standing, seen.now) else {
+            return true;
+        };
         let what = match spent {
             Spent::All => format!("{} bans in a minute (guard.max_bans_per_minute)", budget.all),
+            Spent::Forgeable => format!(
+                "{} bans in a minute on evidence that can be forged (half of guard.max_bans_per_minute)",
+                budget.forgeable()
+            ),
             Spent::Standing => format!(
                 "{} sources with standing banned in a minute (guard.max_standing_bans_per_minute)",
                 budget.standing

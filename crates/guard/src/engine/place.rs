@@ -43,7 +43,7 @@ impl Guard {
         if rules.is_empty() || !signals.meets(REQUESTS) {
             return false;
         }
-        let whose = (seen.seen.profile, seen.seen.user, seen.seen.domain);
+        let whose = (seen.seen.profile, seen.seen.user, seen.home());
         self.place(seen.ip).country.is_some_and(|country| countries::denied(rules, whose, country))
     }
 

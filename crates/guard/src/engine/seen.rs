@@ -3,7 +3,7 @@
 use super::compiled::Ready;
 use super::place::Place;
 use crate::names::{LONGEST_NAME, Names};
-use crate::observation::{Evidence, Observation};
+use crate::observation::{Evidence, Observation, What};
 use crate::rule::{Applies, Distinct, KeyKind};
 use crate::source::Source;
 use crate::tally::{Key, Record, Strike, printable};
@@ -66,6 +66,7 @@ impl Seen<'_> {
             KeyKind::Net => number(bits >> 8),
             KeyKind::WideNet if v6 => number(bits >> 16),
             KeyKind::WideNet => return None,
+            KeyKind::Switch => Key::number(track, u64::from(self.seen.switch)),
             KeyKind::System => Key::number(track, u64::from(self.place.system?)),
             KeyKind::Country => Key::number(track, u64::from(u16::from_be_bytes(self.place.country?))),
         })
@@ -74,7 +75,7 @@ impl Seen<'_> {
     /// What tells this one apart from others.
     pub(super) fn tag(&self, distinct: Distinct) -> u32 {
         let hash = match distinct {
-            Distinct::Accounts => self.hasher.hash_one((self.seen.user, self.seen.domain)),
+            Distinct::Accounts => self.hasher.hash_one((self.seen.user, self.home())),
             Distinct::Sources => self.hasher.hash_one(self.source),
             Distinct::Nets => {
                 let (bits, v6) = self.source.bits();
@@ -85,7 +86,20 @@ impl Seen<'_> {
     }
 
     fn account(&self) -> Option<(&[u8], &[u8])> {
-        (!self.seen.user.is_empty()).then_some((self.seen.user, self.seen.domain))
+        (!self.seen.user.is_empty()).then_some((self.seen.user, self.home()))
+    }
+
+    /// The domain of the account: the switch's word for it before the sender's.
+    pub(super) fn home(&self) -> &[u8] {
+        if self.seen.account_domain.is_empty() { self.seen.domain } else { self.seen.account_domain }
+    }
+
+    /// Whether the switch let this very call in: the sender is known for it, though not for anything else.
+    pub(super) fn is_let_in(&self) -> bool {
+        matches!(
+            self.seen.what,
+            What::CallStarted { authenticated: true, .. } | What::CallStarted { admitted: true, .. }
+        )
     }
 
     /// What it adds to an entry.
@@ -113,7 +127,7 @@ impl Seen<'_> {
     /// The account, to show: "1000@pbx.example".
     pub(super) fn account_shown(&self) -> String {
         let text = |part: &[u8]| printable(&part[..part.len().min(LONGEST_NAME)]);
-        match self.seen.domain {
+        match self.home() {
             b"" => text(self.seen.user),
             domain => format!("{}@{}", text(self.seen.user), text(domain)),
         }

@@ -55,11 +55,14 @@ impl Guard {
         let Some(mut reason) = reason() else { return false };
         let repute = self.repute(compiled, seen);
         let tier = if is_net { Tier::Stranger } else { repute.tier };
-        // What may have been forged, or been forged in a phone's name, makes no ban longer, nor the next one.
-        let is_weak = forgeable || who.is_phones_name(order.evidence);
+        // What may have been forged, or been forged in a phone's name, makes no ban longer, nor the next one. Nor does a port: the router gives
+        // it to another phone tomorrow.
+        let is_port = matches!(order.target, Target::Port(..));
+        let is_weak = forgeable || is_port || who.is_phones_name(order.evidence);
         let (length, priors) =
             self.past.ban_time(order.target, order.ban, is_weak, tier, policy.growth, seen.now);
         let length = if forgeable { length.min(policy.forgeable_max) } else { length };
+        let length = if is_port { length.min(LONGEST_OF_A_PORT) } else { length };
         reason.priors = priors;
         reason.standing = repute.told();
         let scope = if forgeable { Scope::Sip } else { order.scope };
@@ -75,7 +78,9 @@ impl Guard {
         if !self.is_in_budget(compiled, seen, (&mut ban, tier), verdicts) {
             decided(Outcome::WouldBan);
             _ = verdicts.try_push(Verdict::WouldBan(Arc::new(ban)));
-            return true;
+            // A stranger who goes on is banned when there is room. A flood with forged senders, and a rule that hits the house itself, are not looked
+            // through again and again.
+            return forgeable || tier > Tier::Stranger;
         }
         let Some(entered) = self.ledger.ban_unless_allowed(ban, policy.allow, seen.now) else { return false };
         match entered {
@@ -129,5 +134,8 @@ impl Guard {
     }
 }
 
+/// Longest ban of one port. A phone that goes on with its wrong password is banned again after a few tries; one that was given the port since is
+/// free soon.
+const LONGEST_OF_A_PORT: Duration = Duration::from_secs(15 * 60);
 /// How long after a ban its source may still be heard: events on their way, and calls given up 10 s after the INVITE.
 const STILL_HEARD: Duration = Duration::from_secs(15);

@@ -82,7 +82,7 @@ impl Guard {
     }
 
     fn tell_compromise(&self, seen: &Seen<'_>, after: After, verdicts: &mut Verdicts) {
-        let login = || self.hasher.hash_one((seen.source, seen.seen.user, seen.seen.domain));
+        let login = || self.hasher.hash_one((seen.source, seen.seen.user, seen.home()));
         let text = match &after {
             After::Banned(standing) if !standing.report_compromise_once() => return,
             After::Banned(standing) => {

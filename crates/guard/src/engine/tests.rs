@@ -57,7 +57,7 @@ fn from<'a>(ip: &str, what: What<'a>) -> Observation<'a> {
 const FAILED: What<'_> = What::AuthFailed(Method::Register);
 const REGISTERED: What<'_> = What::Registered { expires: 3600 };
 const CALL: What<'_> =
-    What::CallStarted { call: b"uuid", destination: b"100", authenticated: false, account_domain: b"" };
+    What::CallStarted { call: b"uuid", destination: b"100", authenticated: false, admitted: false };
 
 fn bans(verdicts: &Verdicts) -> Vec<Arc<Ban>> {
     verdicts
@@ -820,8 +820,9 @@ fn a_system_with_many_failing_sources_is_told_and_not_banned() {
             _ => None,
         }));
     }
-    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].starts_with("AS64496: 30 sources with failed authentications"), "{told:?}");
+    assert!(told[1].starts_with("switch freeswitch: 50 sources with failed authentications"), "{told:?}");
 }
 
 #[test]

@@ -34,19 +34,10 @@ fn observe(guard: &Guard, user: &str, domain: &str, what: What<'_>, now: f64) ->
         evidence: Evidence::Likely,
         user: user.as_bytes(),
         domain: b"whatever.example",
+        account_domain: domain.as_bytes(),
         ..Observation::of(0, what)
     };
-    let what = match what {
-        What::CallStarted { call, destination, authenticated, .. } => {
-            What::CallStarted { call, destination, authenticated, account_domain: domain.as_bytes() }
-        }
-        other => other,
-    };
-    guard
-        .observe(&Observation { what, ..seen }, at(now))
-        .into_iter()
-        .filter(|v| !matches!(v, Verdict::Allow(_)))
-        .collect()
+    guard.observe(&seen, at(now)).into_iter().filter(|v| !matches!(v, Verdict::Allow(_))).collect()
 }
 
 fn start(guard: &Guard, user: &str, call: &str, number: &str, now: f64) -> Vec<Verdict> {
@@ -55,7 +46,7 @@ fn start(guard: &Guard, user: &str, call: &str, number: &str, now: f64) -> Vec<V
         guard,
         user,
         "pbx.example",
-        What::CallStarted { call, destination, authenticated: true, account_domain: b"" },
+        What::CallStarted { call, destination, authenticated: true, admitted: false },
         now,
     )
 }
@@ -70,7 +61,7 @@ fn end(guard: &Guard, call: &str, billed: u32, now: f64) {
             guard,
             "1000",
             "",
-            What::CallEnded { call: call.as_bytes(), cause: b"NORMAL_CLEARING", billed },
+            What::CallEnded { call: call.as_bytes(), cause: b"NORMAL_CLEARING", billed, refused: false },
             now
         ),
         []
@@ -162,7 +153,7 @@ fn extensions_and_strangers_never_count() {
         call: b"x",
         destination: b"00882161234567",
         authenticated: false,
-        account_domain: b"",
+        admitted: false,
     };
     assert!(told(&observe(&guard, "1003", "", stranger, 1.0)).is_empty());
     assert!(guard.fraud().accounts(10, at(600.0)).is_empty());
@@ -187,12 +178,8 @@ fn a_country_is_new_to_an_account_that_is_known_for_a_while_and_only_once() {
     assert_eq!(call(&guard, "1005", "1001", 60, 0.0), []);
     assert_eq!(told(&call(&guard, "1005", "0025290112345", 60, 2.0 * DAY)), [FraudRule::NewCountry]);
     // The same user part elsewhere is another account.
-    let what = What::CallStarted {
-        call: b"z",
-        destination: b"0025290112345",
-        authenticated: true,
-        account_domain: b"",
-    };
+    let what =
+        What::CallStarted { call: b"z", destination: b"0025290112345", authenticated: true, admitted: false };
     assert_eq!(observe(&guard, "1005", "other.example", what, 2.0 * DAY), []);
 }
 
@@ -299,7 +286,7 @@ fn a_tenant_has_a_cap_of_its_own() {
         call: b"z",
         destination: b"00442079460123",
         authenticated: true,
-        account_domain: b"",
+        admitted: false,
     };
     assert_eq!(observe(&guard, "1000", "other.example", what, 30_001.0), []);
     assert_eq!(start(&guard, "1000", "tomorrow", "00442079460123", 30_000.0 + DAY), []);

@@ -82,7 +82,11 @@ fn contract(policy: &Policy) -> Vec<Rule> {
             limit: policy.wrong_call_state,
             ..failed(policy, WRONG_CALL_STATE)
         },
-        rate(CALL_RATE, "calls", Signal::Call, policy.call_rate),
+        // A carrier's calls are answered.
+        Rule {
+            undone_by: Signals::one(Signal::CallAnswered),
+            ..rate(CALL_RATE, "calls", Signal::Call, policy.call_rate)
+        },
         rate(REGISTRATION_RATE, "registrations", Signal::Registration, policy.registration_rate),
         Rule {
             key: KeyKind::Port,
@@ -129,15 +133,25 @@ fn patient(policy: &Policy) -> Vec<Rule> {
             evidence: Evidence::Likely,
             ..failed(policy, "enumeration")
         },
-        // Behind one address of an office, wrong phones are known by their ports; twenty accounts in an hour are a list.
+        // Behind one address of an office, wrong phones are known by their ports; ten accounts in an hour are a list, or passwords that were
+        // changed: somebody has to look.
         Rule {
             what: "accounts with failed authentications".into(),
             distinct: Some(Distinct::Accounts),
-            limit: Limit { threshold: 20, window: HOUR, ..policy.failed },
+            limit: Limit { threshold: 10, window: HOUR, ..policy.failed },
             applies: Applies::Known,
+            action: Action::Alert,
             evidence: Evidence::Likely,
-            enabled: false,
             ..failed(policy, "enumeration-known")
+        },
+        // One account, guessed from port to port by whoever has another one there.
+        Rule {
+            key: KeyKind::SourceAccount,
+            limit: Limit { threshold: 100, window: DAY, ..policy.failed },
+            applies: Applies::Known,
+            action: Action::Alert,
+            evidence: Evidence::Likely,
+            ..failed(policy, "failed-registrations-slowly")
         },
         // A few tries a day, for days: a phone that was forgotten with an old password stays here too, and nobody misses it.
         Rule {
@@ -155,6 +169,15 @@ fn patient(policy: &Policy) -> Vec<Rule> {
             patience: Duration::from_secs(4),
             scope: Scope::Sip,
             ..failed(policy, "unanswered-challenges")
+        },
+        // Who looks for a way out calls number after number at the profile that asks nobody for credentials. A carrier's calls are
+        // answered, and now and then refused.
+        Rule {
+            what: "refused calls".into(),
+            counts: Signals::one(Signal::CallRefused),
+            undone_by: Signals::one(Signal::CallAnswered),
+            limit: Limit { threshold: 30, window: DAY, ..policy.failed },
+            ..failed(policy, "refused-calls")
         },
         Rule {
             what: "accounts that the switch does not know".into(),
@@ -210,6 +233,8 @@ fn crowds(policy: &Policy) -> Vec<Rule> {
         // Neighbours that are banned one after another.
         banned(crowd("net-banned", "banned sources", KeyKind::Net, sources, 5, DAY)),
         banned(crowd("wide-net-banned", "nets with banned sources", KeyKind::WideNet, nets, 4, DAY)),
+        // A guess from here and a guess from there, each for another account: no source, no account and no net stands out.
+        Rule { action: Action::Alert, ..crowd("spread-attack", failing, KeyKind::Switch, sources, 50, HOUR) },
         // A whole network operator is never banned by default: its customers are not all attackers.
         Rule { action: Action::Alert, ..crowd("system-attack", failing, KeyKind::System, sources, 30, DAY) },
     ]

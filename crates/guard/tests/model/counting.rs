@@ -12,6 +12,7 @@ pub(crate) enum Subject {
     SourceAccount(Source, Account),
     Account(Account),
     Net(IpNet),
+    Switch(u16),
     System(u32),
     Country([u8; 2]),
 }
@@ -82,6 +83,7 @@ pub(crate) fn subject(rule: &Rule, seen: &Observation<'_>, source: Source, place
         KeyKind::Account => Subject::Account(account()?),
         KeyKind::WideNet if matches!(source, Source::V4(_)) => return None,
         KeyKind::Net | KeyKind::WideNet => Subject::Net(net(source, rule.key)),
+        KeyKind::Switch => Subject::Switch(seen.switch),
         KeyKind::System => Subject::System(place.system?),
         KeyKind::Country => Subject::Country(place.country?),
     })

@@ -159,7 +159,8 @@ impl Model {
             let time = |tick: u64| Time::from_micros(tick * 10_000);
             Some((rule.name.to_string(), (count, time(from), time(to))))
         };
-        self.rules.iter().enumerate().filter(|(_, rule)| rule.enabled).filter_map(of).collect()
+        let tells = |(_, rule): &(usize, &Rule)| rule.enabled && rule.key != KeyKind::Switch;
+        self.rules.iter().enumerate().filter(tells).filter_map(of).collect()
     }
 
     pub(crate) fn observe(&mut self, seen: &Observation<'_>, now: Time) -> Vec<Said> {
@@ -215,7 +216,11 @@ impl Model {
     fn who(&self, seen: &Seen<'_>) -> Who {
         let mine = || self.phones.iter().filter(|phone| phone.source == seen.source);
         let registered = mine().next().is_some();
-        let known = registered || self.allowed(seen.ip).is_some();
+        let let_in = matches!(
+            seen.seen.what,
+            What::CallStarted { authenticated: true, .. } | What::CallStarted { admitted: true, .. }
+        );
+        let known = registered || self.allowed(seen.ip).is_some() || let_in;
         Who { registered, known, from_a_phones_port: mine().any(|phone| phone.port == seen.seen.port) }
     }
 
@@ -397,6 +402,8 @@ impl Model {
         }
         let Some((count, from, to)) = order.reason else { return false };
         let length = if forgeable { order.ban.min(self.policy.forgeable_max) } else { order.ban };
+        let is_port = matches!(order.target, Target::Port(..));
+        let length = if is_port { length.min(Duration::from_secs(900)) } else { length };
         let ban = Banned {
             target: order.target,
             scope: if forgeable { Scope::Sip } else { order.scope },
@@ -585,8 +592,7 @@ impl Model {
             }
             return true;
         }
-        let who = self.who(seen);
-        if who.known {
+        if self.who(seen).registered || self.allowed(seen.ip).is_some() {
             return false;
         }
         let count = |name: &str| {

@@ -198,7 +198,7 @@ fn happened(random: &mut Rng) -> Happened {
             call: b"one",
             destination: b"100",
             authenticated: random.bool(),
-            account_domain: b"",
+            admitted: random.u8(..4) == 0,
         },
         60..68 => What::Registered { expires: random.u32(1..100_000) },
         68..71 => What::AuthSucceeded,
@@ -209,6 +209,9 @@ fn happened(random: &mut Rng) -> Happened {
         90..95 => What::AclRejected,
         95..97 => What::Refused,
         97..98 => What::StaleNonce,
+        98..99 => {
+            What::CallEnded { call: b"one", cause: b"NORMAL_CLEARING", billed: 0, refused: random.bool() }
+        }
         _ => What::CallAnswered { call: b"one" },
     };
     Happened {

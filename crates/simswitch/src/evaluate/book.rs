@@ -131,8 +131,9 @@ impl Book {
                     }
                 }
             }
-            Finding::Alert { rule } => {
+            Finding::Alert { rule, source } => {
                 *self.score.rules.entry(rule.clone()).or_default() += 1;
+                let number = number.or_else(|| self.at(*source));
                 let Some(party) = number.and_then(|number| self.parties.get_mut(number)) else { return };
                 party.told.get_or_insert(at);
                 self.score.false_alerts += u64::from(party.is_healthy());

@@ -108,7 +108,10 @@ impl Recording {
             let Some(mut seen) = extractor.read(view) else { continue };
             now = now.max(stamp);
             let at = now.since(*first.get_or_insert(now));
-            bench.pass(now);
+            bench.pass(now, &mut found);
+            for finding in found.drain(..) {
+                book.find(None, at, &finding);
+            }
             seen.ip = seen.ip.map(mapped);
             let party = seen.ip.and_then(|ip| book.at(ip));
             let dropped = seen.ip.is_some_and(|ip| bench.drops(ip, seen.port, now));

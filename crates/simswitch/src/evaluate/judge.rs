@@ -10,6 +10,7 @@ use std::{
     net::IpAddr,
     time::Duration,
 };
+use toll::{Dialling, Plan, Table};
 
 /// Which judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) enum Bench {
 #[derive(Debug, Clone)]
 pub(super) enum Finding {
     Ban { target: Target, scope: Scope, length: Option<Duration>, rule: String },
-    Alert { rule: String },
+    Alert { source: IpAddr, rule: String },
 }
 
 pub(super) struct Ours {
@@ -66,6 +67,10 @@ impl Bench {
                 let policy = Policy { protected: gateways.to_vec(), ..Policy::default() };
                 let limits = Limits { windows: 100_000, timeline: 4096, ..Limits::default() };
                 let guard = Guard::new(policy, limits, [1, 2, 3, 4], Box::new(|_| ()));
+                // As the daemon does without a table of prices; these defaults are never refused.
+                if let Ok(plan) = Plan::new(Dialling::default(), Table::default()) {
+                    guard.fraud().set_destinations(Box::new(move |number, _| plan.classify(number)));
+                }
                 Bench::Ours(Box::new(Ours { guard, ticked: Time::ZERO }))
             }
             Judge::Plain => Bench::Plain(Plain::default()),
@@ -73,7 +78,7 @@ impl Bench {
     }
 
     /// Time passes: what is due by itself.
-    pub(super) fn pass(&mut self, now: Time) {
+    pub(super) fn pass(&mut self, now: Time, found: &mut Vec<Finding>) {
         let Bench::Ours(ours) = self else { return };
         if ours.ticked == Time::ZERO {
             ours.ticked = now;
@@ -82,6 +87,8 @@ impl Bench {
         while now.since(ours.ticked) >= Duration::from_secs(1) {
             ours.ticked = now.min(ours.ticked + Duration::from_secs(60));
             ours.guard.tick(ours.ticked);
+            let calls = ours.guard.tick_calls(ours.ticked);
+            found.extend(calls.iter().filter_map(|(_, verdict)| finding(verdict)));
         }
     }
 
@@ -119,10 +126,12 @@ fn finding(verdict: &Verdict) -> Option<Finding> {
             length: ban.until.map(|until| until.since(ban.since)),
             rule: ban.reason.rule.to_string(),
         },
-        Verdict::HangUp { .. } => Finding::Alert { rule: "hang-up".into() },
+        Verdict::HangUp { source, .. } => Finding::Alert { source: source.first(), rule: "hang-up".into() },
         // What tells of the guard itself, and not of a source, finds nobody.
         Verdict::Alert(alert) if NOT_ABOUT_SOURCES.contains(&alert.kind.word()) => return None,
-        Verdict::Alert(alert) => Finding::Alert { rule: alert.kind.word().into() },
+        Verdict::Alert(alert) => {
+            Finding::Alert { source: alert.source.first(), rule: alert.kind.word().into() }
+        }
         _ => return None,
     })
 }

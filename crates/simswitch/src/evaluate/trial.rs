@@ -30,7 +30,10 @@ pub(super) fn play(scene: &Scene, seed: u64, judge: Judge) -> Score {
     let mut found = Vec::new();
     while let Some(at) = show.due().filter(|at| *at <= scene.lasts) {
         let now = START + at;
-        bench.pass(now);
+        bench.pass(now, &mut found);
+        for finding in found.drain(..) {
+            book.find(None, at, &finding);
+        }
         let Some(moment) = show.perform(&mut world, now.micros(), &|ip, port| bench.drops(ip, port, now))
         else {
             break;

@@ -125,7 +125,7 @@ async fn abandoned_calls_and_calls_are_counted_by_source() {
 
     daemon.observe(
         "203.0.113.7",
-        What::CallStarted { call: b"a", destination: b"1001", authenticated: false, account_domain: b"" },
+        What::CallStarted { call: b"a", destination: b"1001", authenticated: false, admitted: false },
     );
     let calls = daemon.get("/security/rate-limit/calls").await.ok();
     assert_eq!(fields(&calls), ["203.0.113.7"]);

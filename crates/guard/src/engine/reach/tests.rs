@@ -35,12 +35,7 @@ fn attack(guard: &Guard, ip: &str) -> Vec<String> {
             What::LoginFailed,
             What::UnknownAccount,
             What::AclRejected,
-            What::CallStarted {
-                call: b"uuid",
-                destination: b"100",
-                authenticated: false,
-                account_domain: b"",
-            },
+            What::CallStarted { call: b"uuid", destination: b"100", authenticated: false, admitted: false },
             What::Registered { expires: 60 },
         ] {
             for round in 0..200_u16 {

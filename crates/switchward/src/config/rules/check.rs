@@ -233,7 +233,11 @@ impl Entry<'_> {
                 (Distinct::Sources, KeyKind::Source | KeyKind::Port | KeyKind::SourceAccount) => true,
                 (
                     Distinct::Nets,
-                    KeyKind::Account | KeyKind::WideNet | KeyKind::System | KeyKind::Country,
+                    KeyKind::Account
+                    | KeyKind::WideNet
+                    | KeyKind::Switch
+                    | KeyKind::System
+                    | KeyKind::Country,
                 ) => false,
                 (Distinct::Nets, _) => true,
                 _ => false,

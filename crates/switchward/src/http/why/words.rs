@@ -211,6 +211,7 @@ fn tell_counted(text: &mut String, counted: &RuleRecord, now: Time) {
     let whose = match key {
         KeyKind::Net => " (its /24 or /56)",
         KeyKind::WideNet => " (its /48)",
+        KeyKind::Switch => " (all of the switch)",
         KeyKind::System => " (its autonomous system)",
         KeyKind::Country => " (its country)",
         KeyKind::Source | KeyKind::Port | KeyKind::SourceAccount | KeyKind::Account => "",

@@ -216,11 +216,7 @@ impl Model {
     fn who(&self, seen: &Seen<'_>) -> Who {
         let mine = || self.phones.iter().filter(|phone| phone.source == seen.source);
         let registered = mine().next().is_some();
-        let let_in = matches!(
-            seen.seen.what,
-            What::CallStarted { authenticated: true, .. } | What::CallStarted { admitted: true, .. }
-        );
-        let known = registered || self.allowed(seen.ip).is_some() || let_in;
+        let known = registered || self.allowed(seen.ip).is_some();
         Who { registered, known, from_a_phones_port: mine().any(|phone| phone.port == seen.seen.port) }
     }
 
@@ -240,7 +236,12 @@ impl Model {
                 }
             }
         }
-        let who = self.who(seen);
+        let mut who = self.who(seen);
+        // The switch let this very call in.
+        who.known |= matches!(
+            seen.seen.what,
+            What::CallStarted { authenticated: true, .. } | What::CallStarted { admitted: true, .. }
+        );
         let mut fired = Vec::new();
         // What is about the source comes before what is about many.
         for wide in [false, true] {
@@ -592,7 +593,7 @@ impl Model {
             }
             return true;
         }
-        if self.who(seen).registered || self.allowed(seen.ip).is_some() {
+        if self.who(seen).known {
             return false;
         }
         let count = |name: &str| {

@@ -46,7 +46,7 @@ macro_rules! chosen {
 }
 
 chosen! {
-    KeyKind = KeyKind::WORDS, 8;
+    KeyKind = KeyKind::WORDS, 9;
     Option<Distinct> = DISTINCT, 4;
     Applies = Applies::WORDS, 4;
     Action = Action::WORDS, 2;

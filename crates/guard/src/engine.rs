@@ -228,7 +228,7 @@ impl Guard {
             What::CallAnswered { .. } => self.answered(&seen),
             What::Unregistered | What::Expired => {
                 let mut shard = self.shard(seen.source).lock();
-                shard.standings.unbind(seen.source, seen.seen.user, seen.seen.domain);
+                shard.standings.unbind(seen.source, seen.seen.user, seen.seen.domain, now);
             }
             _ => {}
         }

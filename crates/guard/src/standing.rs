@@ -16,6 +16,9 @@ const GRACE: Duration = Duration::from_secs(90);
 
 /// The longest lifetime believed: phones renew far more often.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// How long a port stays its phone's after the phone has left: it comes back there, and whoever knows that must not be able to fail in
+/// its name meanwhile.
+const COMES_BACK: Duration = Duration::from_secs(3600);
 /// How often a full table is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,6 +53,8 @@ pub(crate) struct Standings {
     sources: HashMap<Source, Phones, RandomState>,
     /// The same by port: one phone may have several lines.
     ports: HashMap<(Source, u16), Phones, RandomState>,
+    /// When the last phone of a port left it.
+    left: HashMap<(Source, u16), Time, RandomState>,
     swept: Time,
     capacity: usize,
     hasher: RandomState,
@@ -62,6 +67,7 @@ impl Standings {
             bindings: HashMap::with_hasher(hasher.clone()),
             sources: HashMap::with_hasher(hasher.clone()),
             ports: HashMap::with_hasher(hasher.clone()),
+            left: HashMap::with_hasher(hasher.clone()),
             swept: Time::ZERO,
             capacity: capacity.max(1),
             hasher,
@@ -97,29 +103,34 @@ impl Standings {
         self.sources.entry(source).or_default().one_more(until);
         self.ports.entry((source, port)).or_default().one_more(until);
         if let Some(before) = before {
-            self.one_less(source, before.port);
+            self.one_less(source, before.port, now);
         }
     }
 
     /// A binding was removed or ran out.
-    pub(crate) fn unbind(&mut self, source: Source, user: &[u8], domain: &[u8]) {
+    pub(crate) fn unbind(&mut self, source: Source, user: &[u8], domain: &[u8], now: Time) {
         let key = (source, self.account(user, domain));
         if let Some(binding) = self.bindings.remove(&key) {
-            self.one_less(source, binding.port);
+            self.one_less(source, binding.port, now.min(binding.until));
         }
     }
 
-    /// Whether a phone is registered from exactly this port.
-    pub(crate) fn is_registered_port(&self, source: Source, port: u16, now: Time) -> bool {
-        self.ports.get(&(source, port)).is_some_and(|phones| phones.until > now)
+    /// Whether a phone is registered from exactly this port, or was a moment ago and will come back.
+    pub(crate) fn is_phones_port(&self, source: Source, port: u16, now: Time) -> bool {
+        let lately = |left: Time| now < left + COMES_BACK;
+        self.ports.get(&(source, port)).is_some_and(|phones| lately(phones.until))
+            || self.left.get(&(source, port)).is_some_and(|left| lately(*left))
     }
 
-    fn one_less(&mut self, source: Source, port: u16) {
+    fn one_less(&mut self, source: Source, port: u16, now: Time) {
         if self.sources.get_mut(&source).is_some_and(Phones::one_less) {
             self.sources.remove(&source);
         }
         if self.ports.get_mut(&(source, port)).is_some_and(Phones::one_less) {
             self.ports.remove(&(source, port));
+            if self.left.len() < self.capacity {
+                self.left.insert((source, port), now);
+            }
         }
     }
 
@@ -140,9 +151,10 @@ impl Standings {
             self.bindings.iter().filter(|(_, binding)| binding.until <= now).map(|(key, _)| *key).collect();
         for key in gone {
             if let Some(binding) = self.bindings.remove(&key) {
-                self.one_less(key.0, binding.port);
+                self.one_less(key.0, binding.port, binding.until);
             }
         }
+        self.left.retain(|_, left| now < *left + COMES_BACK);
     }
 
     /// Bindings held.
@@ -172,15 +184,21 @@ mod tests {
         standings.bind(office, 1001, (b"1001", b"d"), Duration::from_secs(600), at(1000));
         standings.bind(office, 1001, (b"1001", b"d"), Duration::from_secs(600), at(1010));
         assert_eq!(standings.phones(office, at(1020)), 2);
-        assert!(standings.is_registered_port(office, 1001, at(1020)));
-        standings.unbind(office, b"1001", b"d");
-        standings.unbind(office, b"1001", b"d");
-        assert!(!standings.is_registered_port(office, 1001, at(1020)));
-        assert!(standings.is_registered_port(office, 1000, at(1020)));
+        assert!(standings.is_phones_port(office, 1001, at(1020)));
+        standings.unbind(office, b"1001", b"d", at(1020));
+        standings.unbind(office, b"1001", b"d", at(1020));
+        assert!(standings.is_phones_port(office, 1000, at(1020)));
         assert_eq!(standings.phones(office, at(1020)), 1);
         standings.sweep(at(1151));
         assert_eq!(standings.phones(office, at(1151)), 0);
         assert_eq!(standings.len(), 0);
+        // Its port stays its own for an hour: removed at 1020, run out at 1150.
+        for (port, left) in [(1001, 1020), (1000, 1150)] {
+            assert!(standings.is_phones_port(office, port, at(left + 3599)), "{port}");
+            assert!(!standings.is_phones_port(office, port, at(left + 3600)), "{port}");
+        }
+        standings.sweep(at(4750));
+        assert!(standings.left.is_empty());
     }
 
     #[test]
@@ -190,12 +208,13 @@ mod tests {
         for line in [b"1000", b"1001"] {
             standings.bind(office, 5060, (line, b"d"), Duration::from_secs(600), at(1000));
         }
-        standings.unbind(office, b"1000", b"d");
-        assert!(standings.is_registered_port(office, 5060, at(1020)));
+        standings.unbind(office, b"1000", b"d", at(1010));
+        assert!(standings.is_phones_port(office, 5060, at(1020)));
         // The other moves to another port.
         standings.bind(office, 5062, (b"1001", b"d"), Duration::from_secs(600), at(1030));
-        assert!(!standings.is_registered_port(office, 5060, at(1040)));
-        assert!(standings.is_registered_port(office, 5062, at(1040)));
+        assert!(standings.is_phones_port(office, 5060, at(1040)));
+        assert!(!standings.is_phones_port(office, 5060, at(1030 + 3600)));
+        assert!(standings.is_phones_port(office, 5062, at(1040)));
         assert_eq!(standings.phones(office, at(1040)), 1);
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Who {
     pub(super) registered: bool,
     /// So it is, or it is on the allow-list.
     pub(super) known: bool,
-    /// A phone is registered from this very port.
+    /// A phone is registered from this very port, or was within the last hour.
     pub(super) phones_port: bool,
 }
 

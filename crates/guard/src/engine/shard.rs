@@ -57,8 +57,7 @@ impl Shard {
     /// Who the sender of an observation is to the guard; whether it is allowed is for the ledger to say.
     pub(super) fn who(&self, seen: &Seen<'_>) -> Who {
         let registered = self.standings.phones(seen.source, seen.now) > 0;
-        let phones_port =
-            registered && self.standings.is_registered_port(seen.source, seen.seen.port, seen.now);
+        let phones_port = self.standings.is_phones_port(seen.source, seen.seen.port, seen.now);
         Who { registered, known: registered, phones_port }
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct Model {
     bans: Vec<Held>,
     allows: Vec<Allow>,
     phones: Vec<Phone>,
+    /// Ports, and when a phone last left them.
+    left: Vec<(Source, u16, Time)>,
     told: Vec<(Source, Vec<u8>, Vec<u8>, Time)>,
     suspicion: Suspicion,
     places: fn(IpAddr) -> Place,
@@ -121,6 +123,7 @@ impl Model {
             bans: Vec::new(),
             allows: Vec::new(),
             phones: Vec::new(),
+            left: Vec::new(),
             told: Vec::new(),
             suspicion: Suspicion::built_in().unwrap(),
             places,
@@ -133,6 +136,9 @@ impl Model {
     pub(crate) fn tick(&mut self, now: Time) {
         self.bans.retain(|held| held.ban.until.is_none_or(|until| until > now));
         self.allows.retain(|entry| entry.until.is_none_or(|until| until > now));
+        for phone in self.phones.iter().filter(|phone| phone.until <= now) {
+            self.left.push((phone.source, phone.port, phone.until));
+        }
         self.phones.retain(|phone| phone.until > now);
     }
 
@@ -199,7 +205,7 @@ impl Model {
             }
             What::Unregistered | What::Expired => {
                 let account = (seen.seen.user.to_vec(), seen.seen.domain.to_vec());
-                self.phones.retain(|phone| phone.source != seen.source || phone.account != account);
+                self.leave(&seen, &account);
             }
             _ => {}
         }
@@ -208,16 +214,30 @@ impl Model {
 
     fn register(&mut self, seen: &Seen<'_>, lifetime: Duration) {
         let account = (seen.seen.user.to_vec(), seen.seen.domain.to_vec());
-        self.phones.retain(|phone| phone.source != seen.source || phone.account != account);
+        self.leave(seen, &account);
         let (source, port, until) = (seen.source, seen.seen.port, seen.now + lifetime);
         self.phones.push(Phone { source, port, account, until });
+    }
+
+    /// A phone is no longer registered where it was.
+    fn leave(&mut self, seen: &Seen<'_>, account: &(Vec<u8>, Vec<u8>)) {
+        let is_it = |phone: &Phone| phone.source == seen.source && phone.account == *account;
+        for phone in self.phones.iter().filter(|phone| is_it(phone)) {
+            self.left.push((phone.source, phone.port, seen.now.min(phone.until)));
+        }
+        self.phones.retain(|phone| !is_it(phone));
     }
 
     fn who(&self, seen: &Seen<'_>) -> Who {
         let mine = || self.phones.iter().filter(|phone| phone.source == seen.source);
         let registered = mine().next().is_some();
         let known = registered || self.allowed(seen.ip).is_some();
-        Who { registered, known, from_a_phones_port: mine().any(|phone| phone.port == seen.seen.port) }
+        let (source, port) = (seen.source, seen.seen.port);
+        let left = |(of, from, at): &(Source, u16, Time)| {
+            *of == source && *from == port && seen.now < *at + Duration::from_secs(3600)
+        };
+        let from_a_phones_port = mine().any(|phone| phone.port == port) || self.left.iter().any(left);
+        Who { registered, known, from_a_phones_port }
     }
 
     fn strike(&mut self, seen: &Seen<'_>, signals: Signals, said: &mut Vec<Said>) {

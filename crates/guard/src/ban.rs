@@ -129,11 +129,12 @@ impl Reason {
         switch: &str,
     ) -> Reason {
         let within = record.last.since(record.first);
-        let mut text = match record.count {
-            1 => format!("1 {}", what.strip_suffix('s').unwrap_or(what)),
-            count if within < Duration::from_millis(100) => format!("{count} {what} at once"),
-            count => format!("{count} {what} within {}", span(within)),
-        };
+        let mut text = numbered(record.count, what);
+        match record.count {
+            1 => {}
+            _ if within < Duration::from_millis(100) => text += " at once",
+            _ => text += &format!(" within {}", span(within)),
+        }
         for (label, list) in
             [("accounts", &record.users), ("domains", &record.domains), ("user agents", &record.agents)]
         {
@@ -160,6 +161,15 @@ impl Reason {
             window: 0,
             moments: Moments::default(),
         }
+    }
+}
+
+/// A number of things, which `what` names in the plural: "1 request of a scanner", "2 requests of a scanner".
+pub fn numbered(count: u32, what: &str) -> String {
+    let plural = what.split(' ').find(|word| word.ends_with('s') && !word.ends_with("ss"));
+    match plural {
+        Some(plural) if count == 1 => format!("1 {}", what.replacen(plural, &plural[..plural.len() - 1], 1)),
+        _ => format!("{count} {what}"),
     }
 }
 
@@ -265,6 +275,20 @@ impl fmt::Display for Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_told_in_the_singular() {
+        for (what, one) in [
+            ("requests with the user agent of a scanner", "1 request with the user agent of a scanner"),
+            ("failed authentications", "1 failed authentication"),
+            ("business calls", "1 business call"),
+            ("sources with failed authentications", "1 source with failed authentications"),
+            ("strange", "1 strange"),
+        ] {
+            assert_eq!(numbered(1, what), one);
+            assert_eq!(numbered(2, what), format!("2 {what}"));
+        }
+    }
 
     #[test]
     fn spans_read_as_a_person_says_them() {

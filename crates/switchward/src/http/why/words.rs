@@ -218,7 +218,8 @@ fn tell_counted(text: &mut String, counted: &RuleRecord, now: Time) {
     };
     _ = write!(
         text,
-        "\n  rule {rule}{whose}: {count} {what}, fires at {threshold} within {window}; last {}",
+        "\n  rule {rule}{whose}: {}, fires at {threshold} within {window}; last {}",
+        guard::ban::numbered(count, what),
         ago(record.last, now)
     );
     for (label, list) in

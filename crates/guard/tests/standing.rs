@@ -191,17 +191,26 @@ fn a_few_wrong_phones_do_not_make_a_trusted_office_suspicious_after_a_quiet_week
 
 #[test]
 fn each_ban_is_twice_as_long_as_the_one_before_until_a_week() {
+    grows(Evidence::Proven, [1, 2, 4, 8, 16, 32, 64, 128, 168, 168]);
+}
+
+#[test]
+fn a_ban_that_may_be_somebody_elses_doing_grows_to_a_day() {
+    grows(Evidence::Likely, [1, 2, 4, 8, 16, 24, 24, 24, 24, 24]);
+}
+
+fn grows(evidence: Evidence, hours: [u64; 10]) {
     let guard = guard();
     let (mut now, mut lengths) = (start(), Vec::new());
     for _ in 0..10 {
-        let ban = ban(until_judged(&guard, Evidence::Likely, (other(1), 5060), 10, now));
+        let ban = ban(until_judged(&guard, evidence, (other(1), 5060), 10, now));
         assert_eq!(ban.reason.priors as usize, lengths.len());
         assert_eq!(ban.target, Target::host(other(1)));
         lengths.push(length(&ban).as_secs() / 3600);
         now = ban.until.unwrap() + MINUTE;
         guard.tick(now);
     }
-    assert_eq!(lengths, [1, 2, 4, 8, 16, 32, 64, 128, 168, 168]);
+    assert_eq!(lengths, hours);
     // One is forgotten each week.
     let counts = [0u32, 1, 2, 4].map(|weeks| guard.explain(other(1), now + DAY * 7 * weeks).priors);
     assert_eq!(counts, [10, 9, 8, 0], "and all after four");

@@ -10,6 +10,7 @@ use crate::ban::{Ban, Origin, Reason, Scope};
 use crate::counts::Outcome;
 use crate::ledger::{Entered, Standing};
 use crate::observation::Evidence;
+use crate::priors::Growth;
 use crate::reputation::Tier;
 use crate::source::Target;
 use crate::timeline::{Did, Record};
@@ -59,8 +60,13 @@ impl Guard {
         // it to another phone tomorrow.
         let is_port = matches!(order.target, Target::Port(..));
         let is_weak = forgeable || is_port || who.is_phones_name(order.evidence);
-        let (length, priors) =
-            self.past.ban_time(order.target, order.ban, is_weak, tier, policy.growth, seen.now);
+        // Whoever was given a nonce at his own address can make a stranger fail: that buys him a day of it, not a week.
+        let longest = match order.evidence {
+            Evidence::Proven => policy.growth.longest,
+            _ => policy.growth.longest.min(LONGEST_OF_LIKELY),
+        };
+        let growth = Growth { longest, ..policy.growth };
+        let (length, priors) = self.past.ban_time(order.target, order.ban, is_weak, tier, growth, seen.now);
         let length = if forgeable { length.min(policy.forgeable_max) } else { length };
         let length = if is_port { length.min(LONGEST_OF_A_PORT) } else { length };
         reason.priors = priors;
@@ -137,5 +143,7 @@ impl Guard {
 /// Longest ban of one port. A phone that goes on with its wrong password is banned again after a few tries; one that was given the port since is
 /// free soon.
 const LONGEST_OF_A_PORT: Duration = Duration::from_secs(15 * 60);
+/// The longest that a ban on likely evidence grows to.
+const LONGEST_OF_LIKELY: Duration = Duration::from_secs(24 * 3600);
 /// How long after a ban its source may still be heard: events on their way, and calls given up 10 s after the INVITE.
 const STILL_HEARD: Duration = Duration::from_secs(15);

@@ -31,6 +31,7 @@ mod lately;
 mod look;
 mod neighbours;
 mod orders;
+mod own_phone;
 mod past;
 mod place;
 mod reach;

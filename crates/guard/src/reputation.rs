@@ -370,6 +370,17 @@ impl Reputation {
             .is_some_and(|known| country().is_some_and(|country| !known.contains(&country)))
     }
 
+    /// Whether an account has succeeded with this very user agent.
+    pub(crate) fn is_phone_of(&self, user: &[u8], domain: &[u8], agent: &[u8]) -> bool {
+        let (account, agent) = (self.account(user, domain), self.agent(agent));
+        agent != 0
+            && self
+                .accounts(account)
+                .lock()
+                .get(&account)
+                .is_some_and(|record| record.agents.contains(&agent))
+    }
+
     /// Housekeeping: looks at a part of the tables and forgets whom nothing is known of any more.
     pub fn sweep(&self, now: Time) {
         let today = day_of(now);

@@ -68,7 +68,8 @@ fn until_judged(
 ) -> Option<Verdict> {
     (0..most).find_map(|n| {
         let now = now + Duration::from_secs(n as u64);
-        let verdicts = fails(guard, evidence, ip, port, "1000", now);
+        let failed = seen(What::AuthFailed(Method::Register), evidence, ip, port, "1000");
+        let verdicts = guard.observe(&Observation { agent: b"Guesser 1.0", ..failed }, now);
         verdicts.into_iter().find(|verdict| matches!(verdict, Verdict::Ban(_) | Verdict::WouldBan(_)))
     })
 }
@@ -372,5 +373,34 @@ fn a_net_in_which_a_trusted_phone_lives_is_not_banned_while_that_phone_is_away()
             }
         }
         assert_eq!(nets, usize::from(!trusted));
+    }
+}
+
+#[test]
+fn a_phone_of_the_house_with_an_old_password_loses_its_port_wherever_it_comes() {
+    let guard = guard();
+    registers(&guard, office(), 5060, "1000", start());
+    let now = start() + DAY * 2;
+    guard.tick(now);
+    let wrong = |(ip, port): (IpAddr, u16), user: &'static str, agent: &'static [u8]| {
+        (0..5u32).find_map(|n| {
+            let user = if user == "two" { ["1000", "1001"][n as usize % 2] } else { user };
+            let failed = seen(What::AuthFailed(Method::Register), Evidence::Likely, ip, port, user);
+            let verdicts =
+                guard.observe(&Observation { agent, ..failed }, now + Duration::from_secs(n.into()));
+            verdicts.into_iter().find(|verdict| matches!(verdict, Verdict::Ban(_)))
+        })
+    };
+    // At a carrier's address, where others come and go.
+    let hit = ban(wrong((other(1), 40_000), "1000", b"Phone 1.0"));
+    assert_eq!((hit.target, hit.scope), (Target::port(other(1), 40_000), Scope::Sip));
+    // Who goes on from another port is no lost phone.
+    let hit = ban(wrong((other(1), 40_001), "1000", b"Phone 1.0"));
+    assert_eq!(hit.target, Target::host(other(1)));
+    // Another user agent, another account beside it, an account without a past: a stranger as ever.
+    for (n, user, agent) in
+        [(10, "1000", &b"Phone 2.0"[..]), (11, "two", b"Phone 1.0"), (12, "1009", b"Phone 1.0")]
+    {
+        assert_eq!(ban(wrong((other(n), 40_000), user, agent)).target, Target::host(other(n)), "{user}");
     }
 }

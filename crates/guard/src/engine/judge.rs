@@ -124,9 +124,12 @@ impl Guard {
         fired: &AllFired,
         verdicts: &mut Verdicts,
     ) {
-        let before = verdicts.len();
+        if fired.is_empty() {
+            return;
+        }
+        let (before, own) = (verdicts.len(), !who.known && self.is_own_phone(compiled, seen));
         for fired in fired {
-            self.carry_out(compiled, seen, who, fired, verdicts);
+            self.carry_out(compiled, seen, (who, own), fired, verdicts);
         }
         self.tell_failing_phone(seen, before, verdicts);
         let banned = verdicts[before..].iter().find_map(|verdict| match verdict {
@@ -176,7 +179,7 @@ impl Guard {
         let mut fired = AllFired::new();
         self.count_wide(compiled, &seen, (counting, Places::default()), who, &mut fired);
         for fired in &fired {
-            self.carry_out(compiled, &seen, who, fired, verdicts);
+            self.carry_out(compiled, &seen, (who, false), fired, verdicts);
         }
     }
 
@@ -185,7 +188,7 @@ impl Guard {
         &self,
         compiled: &Compiled,
         seen: &Seen<'_>,
-        who: Who,
+        (who, own): (Who, bool),
         Fired { place, key, evidence }: &Fired,
         verdicts: &mut Verdicts,
     ) {
@@ -193,7 +196,10 @@ impl Guard {
         if ready.rule.action == Action::Alert {
             return self.alert(compiled, seen, (ready, *key), *evidence, verdicts);
         }
-        let order = order(ready, seen, who, *evidence);
+        let mut order = order(ready, seen, who, *evidence);
+        if own && matches!(order.target, Target::Host(_)) {
+            (order.target, order.scope) = (Target::port(seen.ip, seen.seen.port), Scope::Sip);
+        }
         let reason = || self.reason(compiled, seen, (ready, *key), order.evidence);
         let spent = self.sentence(compiled, seen, &order, who, reason, verdicts);
         // Who struck last pays for a crowd that goes on.

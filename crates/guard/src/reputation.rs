@@ -57,6 +57,8 @@ impl fmt::Display for Tier {
 
 /// How many good days make a source trusted.
 pub const TRUSTED_DAYS: u32 = 5;
+/// On how many of them an account has succeeded that has a past.
+const A_PAST: u32 = 3;
 /// Out of how many.
 pub const TRUSTED_OF: u16 = 14;
 
@@ -370,15 +372,14 @@ impl Reputation {
             .is_some_and(|known| country().is_some_and(|country| !known.contains(&country)))
     }
 
-    /// Whether an account has succeeded with this very user agent.
-    pub(crate) fn is_phone_of(&self, user: &[u8], domain: &[u8], agent: &[u8]) -> bool {
-        let (account, agent) = (self.account(user, domain), self.agent(agent));
-        agent != 0
-            && self
-                .accounts(account)
-                .lock()
-                .get(&account)
-                .is_some_and(|record| record.agents.contains(&agent))
+    /// Whether an account has succeeded on some days, and with this very user agent.
+    pub(crate) fn is_phone_of(&self, user: &[u8], domain: &[u8], agent: &[u8], now: Time) -> bool {
+        let (account, agent, today) = (self.account(user, domain), self.agent(agent), day_of(now));
+        let accounts = self.accounts(account).lock();
+        let is_its = |record: &AccountRecord| {
+            record.agents.contains(&agent) && record.days.within(TRUSTED_OF, today).0 >= A_PAST
+        };
+        agent != 0 && accounts.get(&account).is_some_and(is_its)
     }
 
     /// Housekeeping: looks at a part of the tables and forgets whom nothing is known of any more.

@@ -379,8 +379,8 @@ fn a_net_in_which_a_trusted_phone_lives_is_not_banned_while_that_phone_is_away()
 #[test]
 fn a_phone_of_the_house_with_an_old_password_loses_its_port_wherever_it_comes() {
     let guard = guard();
-    registers(&guard, office(), 5060, "1000", start());
-    let now = start() + DAY * 2;
+    (0..3).for_each(|day| registers(&guard, office(), 5060, "1000", start() + DAY * day));
+    let now = start() + DAY * 4;
     guard.tick(now);
     let wrong = |(ip, port): (IpAddr, u16), user: &'static str, agent: &'static [u8]| {
         (0..5u32).find_map(|n| {
@@ -403,4 +403,21 @@ fn a_phone_of_the_house_with_an_old_password_loses_its_port_wherever_it_comes() 
     {
         assert_eq!(ban(wrong((other(n), 40_000), user, agent)).target, Target::host(other(n)), "{user}");
     }
+}
+
+#[test]
+fn who_fails_at_one_address_day_by_day_is_no_phone_on_the_road() {
+    let guard = guard();
+    (0..3).for_each(|day| registers(&guard, office(), 5060, "1000", start() + DAY * day));
+    let hit = (0..40u32).find_map(|n| {
+        let now = start() + DAY * 4 + HOUR * n;
+        guard.tick(now);
+        let failed = seen(What::AuthFailed(Method::Register), Evidence::Likely, other(1), 40_000, "1000");
+        guard.observe(&failed, now).into_iter().find_map(|verdict| match verdict {
+            Verdict::Ban(ban) => Some((n + 1, ban)),
+            _ => None,
+        })
+    });
+    let (tries, ban) = hit.unwrap();
+    assert_eq!((tries, &*ban.reason.rule, ban.target), (15, "slow-failures", Target::host(other(1))));
 }

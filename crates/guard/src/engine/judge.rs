@@ -4,6 +4,7 @@
 //! (accounts, nets, systems) afterwards, one lock at a time.
 
 use super::compiled::{Compiled, Places, Ready};
+use super::own_phone;
 use super::seen::{Seen, Who};
 use super::sentence::Order;
 use super::shard::{AllFired, Fired, Struck};
@@ -197,7 +198,7 @@ impl Guard {
             return self.alert(compiled, seen, (ready, *key), *evidence, verdicts);
         }
         let mut order = order(ready, seen, who, *evidence);
-        if own && matches!(order.target, Target::Host(_)) {
+        if own && own_phone::is_lenient(ready) && matches!(order.target, Target::Host(_)) {
             (order.target, order.scope) = (Target::port(seen.ip, seen.seen.port), Scope::Sip);
         }
         let reason = || self.reason(compiled, seen, (ready, *key), order.evidence);

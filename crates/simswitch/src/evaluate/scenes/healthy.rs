@@ -53,9 +53,9 @@ pub(super) fn all() -> Vec<Scene> {
         ),
         site(
             "roaming-wrong-wide",
-            "12 phones on the road among 60 addresses; the password of one is changed after an hour, and nobody tells it",
-            hours(12),
-            road(12, 60, vec![(1, Fault::Changed { at: hours(1), told: hours(100), retry: seconds(60) })]),
+            "12 phones on the road among 60 addresses; the password of one is changed on the third day, and nobody tells it",
+            hours(72),
+            road(12, 60, vec![(1, Fault::Changed { at: hours(60), told: hours(100), retry: seconds(60) })]),
         ),
         site("power-cut", "200 phones register again within 10 s", hours(1), cut(seconds(10), false)),
         site(

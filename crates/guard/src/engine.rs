@@ -29,6 +29,7 @@ mod fraud;
 mod judge;
 mod lately;
 mod look;
+mod mistyped;
 mod neighbours;
 mod orders;
 mod own_phone;

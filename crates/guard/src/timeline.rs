@@ -62,6 +62,13 @@ pub struct Moment {
     pub agent: String,
 }
 
+impl Moment {
+    /// The account, as far as it is kept.
+    pub(crate) fn account(&self) -> (&str, &str) {
+        (&self.user, &self.domain)
+    }
+}
+
 impl Did {
     /// What is recorded of an observation, if anything.
     pub(crate) fn of(what: &What<'_>) -> Option<Did> {
@@ -188,6 +195,10 @@ impl Record {
 
     pub(crate) fn at(&self) -> Time {
         self.at
+    }
+
+    pub(crate) fn did(&self) -> Did {
+        self.did
     }
 
     pub(crate) fn port(&self) -> u16 {

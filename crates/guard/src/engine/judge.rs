@@ -197,6 +197,9 @@ impl Guard {
         if ready.rule.action == Action::Alert {
             return self.alert(compiled, seen, (ready, *key), *evidence, verdicts);
         }
+        if !who.known && self.is_mistyped(compiled, seen, (ready, *key)) {
+            return;
+        }
         let mut order = order(ready, seen, who, *evidence);
         if own && own_phone::is_lenient(ready) && matches!(order.target, Target::Host(_)) {
             (order.target, order.scope) = (Target::port(seen.ip, seen.seen.port), Scope::Sip);

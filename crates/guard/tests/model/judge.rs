@@ -70,6 +70,8 @@ pub(crate) struct Model {
     phones: Vec<Phone>,
     /// Ports, and when a phone last left them.
     left: Vec<(Source, u16, Time)>,
+    /// Failures: whose, from which port, for which account, when.
+    failures: Vec<(Source, u16, (Vec<u8>, Vec<u8>), Time)>,
     told: Vec<(Source, Vec<u8>, Vec<u8>, Time)>,
     suspicion: Suspicion,
     places: fn(IpAddr) -> Place,
@@ -124,6 +126,7 @@ impl Model {
             allows: Vec::new(),
             phones: Vec::new(),
             left: Vec::new(),
+            failures: Vec::new(),
             told: Vec::new(),
             suspicion: Suspicion::built_in().unwrap(),
             places,
@@ -256,6 +259,11 @@ impl Model {
                 }
             }
         }
+        if matches!(seen.seen.what, What::AuthFailed(_)) {
+            let cut = |name: &[u8]| name[..name.len().min(32)].to_vec();
+            let account = (cut(seen.seen.user), cut(seen.seen.domain));
+            self.failures.push((seen.source, seen.seen.port, account, seen.now));
+        }
         let mut who = self.who(seen);
         // The switch let this very call in.
         who.known |= matches!(
@@ -372,6 +380,30 @@ impl Model {
         self.lists.retain(|list| list.group != group || list.subject != *subject);
     }
 
+    /// Whether two to four phones, each with a port and an account of its own, failed fewer times each than the rule takes.
+    fn is_mistyped(&self, seen: &Seen<'_>, rule: &Rule, (group, subject): (usize, &Subject)) -> bool {
+        let each = rule.limit.threshold.min(self.policy.failed.threshold) as usize - 1;
+        let count = self.list(group, subject).and_then(|list| list.shown(rule, seen.tick()));
+        let Some((count, ..)) = count.filter(|_| &*rule.name == "failed-registrations" && each > 0) else {
+            return false;
+        };
+        let lately = self
+            .failures
+            .iter()
+            .filter(|(source, _, _, at)| *source == seen.source && seen.now.since(*at) < rule.limit.window);
+        let mut phones: BTreeMap<(u16, &(Vec<u8>, Vec<u8>)), usize> = BTreeMap::new();
+        lately.clone().for_each(|(_, port, account, _)| *phones.entry((*port, account)).or_default() += 1);
+        let ports: std::collections::BTreeSet<u16> = phones.keys().map(|(port, _)| *port).collect();
+        let accounts: std::collections::BTreeSet<_> = phones.keys().map(|(_, account)| *account).collect();
+        count as usize <= each * 4
+            && lately.count() >= count as usize
+            && (2..=4).contains(&phones.len())
+            && ports.len() == phones.len()
+            && accounts.len() == phones.len()
+            && !ports.contains(&0)
+            && phones.values().all(|tries| *tries <= each)
+    }
+
     fn carry_out(&mut self, seen: &Seen<'_>, who: Who, fired: &Fired, said: &mut Vec<Said>) {
         let rule = self.rules[fired.rule].clone();
         let group = self.group_of[fired.rule];
@@ -385,6 +417,9 @@ impl Model {
                 self.decide(&rule.name, Outcome::Alert, fired.evidence);
                 say(said, Said::Alert("rule", rule.name.to_string()));
             }
+            return;
+        }
+        if !who.known && self.is_mistyped(seen, &rule, (group, &fired.subject)) {
             return;
         }
         let target = match rule.key {

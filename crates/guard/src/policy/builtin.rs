@@ -228,8 +228,12 @@ fn crowds(policy: &Policy) -> Vec<Rule> {
                 14 * DAY,
             )
         },
-        // Neighbours that each stay below every threshold.
-        crowd("net-failures", failing, KeyKind::Net, sources, 8, 7 * DAY),
+        // Neighbours that each stay below every threshold. People of one town who mistype have it right minutes later.
+        Rule {
+            patience: 10 * MINUTE,
+            undone_by: Signals::one(Signal::Succeeded),
+            ..crowd("net-failures", failing, KeyKind::Net, sources, 8, 7 * DAY)
+        },
         // Neighbours that are banned one after another.
         banned(crowd("net-banned", "banned sources", KeyKind::Net, sources, 5, DAY)),
         banned(crowd("wide-net-banned", "nets with banned sources", KeyKind::WideNet, nets, 4, DAY)),

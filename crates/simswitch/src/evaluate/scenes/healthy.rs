@@ -97,7 +97,11 @@ pub(super) fn all() -> Vec<Scene> {
             hours(2),
             faulty(20, Fault::Changed { at: minutes(20), told: minutes(50), retry: seconds(60) }),
         ),
-        Scene { gateways: vec![carrier().into()], ..trunk() },
+        Scene {
+            gateways: vec![carrier().into()],
+            ..trunk("trunk", "a carrier's gateway brings 75 calls a minute")
+        },
+        trunk("trunk-unknown", "the same, from an address that is no gateway of the switch"),
     ]
 }
 
@@ -115,10 +119,10 @@ fn mistyped() -> Vec<Part> {
 }
 
 /// A busy carrier.
-fn trunk() -> Scene {
+fn trunk(name: &'static str, what: &'static str) -> Scene {
     let trunk = Cast::Trunk { source: (carrier(), 5090).into(), every: Duration::from_millis(800) };
     let parts = vec![Part::after(0, Cast::Site(Site::default())), Part::after(10, trunk)];
-    Scene::new("trunk", "a carrier's gateway brings 75 calls a minute", minutes(30), parts)
+    Scene::new(name, what, minutes(30), parts)
 }
 
 /// Where the simulated switch's gateway leads.

@@ -13,7 +13,9 @@ use std::sync::LazyLock;
 mod data;
 mod dial;
 mod expression;
+mod files;
 mod json;
+mod later;
 mod sent;
 mod shapes;
 #[cfg(test)]
@@ -84,6 +86,14 @@ impl Unfolding<'_> {
         let text = text.trim_matches(' ');
         let (name, arguments) = text.split_once(' ').unwrap_or((text, ""));
         self.command(name, arguments.trim_matches(' '));
+    }
+
+    /// A line that the switch expands before it runs it.
+    fn expanded_line(&mut self, text: &str) {
+        match expression::has_expression(text) {
+            true => self.undecidable(text, "a command that is made of something else"),
+            false => self.line(text),
+        }
     }
 
     /// An application, and what it runs.

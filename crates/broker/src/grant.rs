@@ -42,6 +42,8 @@ pub struct Terms {
     pub timeouts: Vec<(Pattern, Duration)>,
     /// The most talkative level of the switch's log that may be read.
     pub log: Option<LogLevel>,
+    /// Where whoever may record may do so without a rule for the file: below this directory. See [`Policy::record_below`].
+    pub record_dir: Option<String>,
 }
 
 impl Default for Terms {
@@ -53,6 +55,7 @@ impl Default for Terms {
             timeout: Duration::from_secs(10),
             timeouts: Vec::new(),
             log: None,
+            record_dir: None,
         }
     }
 }
@@ -151,6 +154,8 @@ impl Grant {
 fn within(bound: Option<&Bound>, decision: Decision) -> Decision {
     let Some(listed) = bound.and_then(|bound| bound.api.as_ref()) else { return decision };
     let beyond = decision.steps.iter().find(|(deed, _)| match deed {
+        // What rules speak of beside the command is no command of the directory's.
+        Deed::Command { name, .. } if BESIDE.contains(&name.as_str()) => false,
         Deed::Command { name, .. } => !listed.iter().any(|entry| entry.eq_ignore_ascii_case(name)),
         _ => false,
     });
@@ -164,3 +169,6 @@ fn within(bound: Option<&Bound>, decision: Decision) -> Decision {
         _ => decision,
     }
 }
+
+/// Deeds that are no commands, and that the directory does not know.
+const BESIDE: [&str; 3] = ["play_file", "record_file", "run_later"];

@@ -30,6 +30,7 @@ pub mod judge;
 pub mod limits;
 pub mod line;
 pub mod message;
+mod paths;
 pub mod pattern;
 pub mod policy;
 pub mod redact;

@@ -320,7 +320,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// Separates, quotes, expands or escapes somewhere in the switch.
-fn is_special(character: char) -> bool {
+pub(crate) fn is_special(character: char) -> bool {
     matches!(
         character,
         ',' | '|'

@@ -3,9 +3,13 @@
 //! A deed is allowed when some rule allows it and none denies it. Classes work together: `@read @media` allows a command that is of
 //! both, and a command of a further class wants that class allowed too. Whoever wants a command that the catalogue does not know names
 //! it without a glob.
+//!
+//! A sound below the sounds directory, and a recording below [`Policy::record_below`]'s, go with the command that plays or records them;
+//! any other file wants a rule for `play_file` or `record_file`, or `@file`.
 
 use crate::catalogue::{Catalogue, Class, Classes, EventEntry, Variable};
 use crate::deed::Deed;
+use crate::paths::{is_below, is_sound};
 use crate::pattern::{BadPattern, Pattern, Who};
 
 /// A rule, with where it came from.
@@ -22,6 +26,7 @@ pub struct Rule {
 pub struct Policy {
     allow: Vec<Rule>,
     deny: Vec<Rule>,
+    record_dir: Option<String>,
 }
 
 /// What a policy says about one deed.
@@ -63,6 +68,11 @@ impl Policy {
     pub fn extend(&mut self, other: &Policy) {
         self.allow.extend(other.allow.iter().cloned());
         self.deny.extend(other.deny.iter().cloned());
+    }
+
+    /// Whoever may record may do so below this directory, without a rule for the file; `None`: nowhere. It begins with "/".
+    pub fn record_below(&mut self, directory: Option<String>) {
+        self.record_dir = directory;
     }
 
     /// Whether nothing is written.
@@ -115,6 +125,12 @@ impl Policy {
             Deed::Read { name } if !catalogue.is_secret(name) => {
                 return Says::Goes("a variable that is no secret");
             }
+            Deed::Command { name, arguments } if name == "play_file" && is_sound(arguments) => {
+                return Says::Goes("a sound below the sounds directory");
+            }
+            Deed::Command { name, arguments } if name == "record_file" && self.may_record(arguments) => {
+                return Says::Goes("a recording below the directory of recordings");
+            }
             _ => {}
         }
         // What a command runs has been judged, or it would be undecidable: the class says more only where it is the only one. What a variable
@@ -131,6 +147,10 @@ impl Policy {
             Some(classes) if classes.is_empty() => "no rule allows it".into(),
             Some(classes) => format!("no rule allows it; it is {}", words(classes)),
         })
+    }
+
+    fn may_record(&self, path: &str) -> bool {
+        self.record_dir.as_ref().is_some_and(|directory| is_below(path, directory))
     }
 }
 

@@ -277,6 +277,7 @@ impl Rulebook {
         for role in made.shadow.iter().filter_map(|name| self.roles.get(name)) {
             tried.extend(&role.policy);
         }
+        grant.policy.record_below(grant.terms.record_dir.clone());
         if !tried.is_empty() {
             let mut shadow = grant.policy.clone();
             shadow.extend(&tried);

@@ -27,7 +27,47 @@ fn policy(caller: &str) -> Policy {
                 ["uuid_record", "@dangerous"],
             )
             .unwrap(),
-        role => policy = roles::role(role).unwrap().policy().unwrap(),
+        "operator-without-recordings" => policy = roles::role("operator").unwrap().policy().unwrap(),
+        "later" => policy
+            .add(
+                "later",
+                [
+                    "uuid_setvar {own}",
+                    "originate user/*@{domain}",
+                    "&park",
+                    "&echo $",
+                    "status",
+                    "$execute_on_answer",
+                    "$api_on_answer",
+                    "$api_after_bridge",
+                    "$transfer_after_bridge",
+                    "$record_post_process_exec_*",
+                    "$exec_after_bridge_*",
+                    "$force_transfer_dialplan",
+                    "$ringback",
+                    "run_later ringback",
+                ],
+                [],
+            )
+            .unwrap(),
+        "files" => policy
+            .add(
+                "files",
+                [
+                    "uuid_record",
+                    "uuid_displace",
+                    "&playback",
+                    "uuid_broadcast",
+                    "play_file /srv/prompts/*",
+                    "record_file /srv/calls/*",
+                ],
+                ["play_file secret/*"],
+            )
+            .unwrap(),
+        role => {
+            policy = roles::role(role).unwrap().policy().unwrap();
+            policy.record_below(Some("/var/lib/freeswitch/recordings".into()));
+        }
     }
     policy
 }

@@ -2,27 +2,29 @@
 //!
 //! A small model of the switch, written apart from the broker's own reading, takes any text and runs it the way FreeSWITCH does:
 //! quotes, escapes, expansion, nested commands, applications. It is generous where FreeSWITCH may be read in two ways: it runs both. Random
-//! commands from the pieces that attacks are made of are judged, and what is allowed is run in the model.
+//! commands from the pieces that attacks are made of are judged, and what is allowed is run in the model. It keeps what variables hold, so
+//! that one command can prepare another.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use broker::{Line, Policy, freeswitch, judge};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const OWN: &str = "11111111-2222-3333-4444-555555555555";
 const OTHER: &str = "99999999-8888-7777-6666-555555555555";
 
-/// What the model has run: commands, `&applications` and `->destinations`.
+/// What the model has run: commands, `&applications`, `->destinations`, `>files` that were written and `<files` that were read.
 #[derive(Default)]
 struct Switch {
     ran: BTreeSet<String>,
+    variables: BTreeMap<String, String>,
     depth: usize,
 }
 
 impl Switch {
     fn api(&mut self, text: &str) {
-        if self.depth > 12 {
+        if self.depth > 12 || text.trim().is_empty() {
             return;
         }
         self.depth += 1;
@@ -50,8 +52,31 @@ impl Switch {
             }
             "uuid_broadcast" => {
                 for words in splits(rest) {
-                    if let Some((app, args)) = words.get(1).and_then(|path| path.split_once("::")) {
-                        self.app(app.split('!').next().unwrap(), args);
+                    match words.get(1).map(|path| (path, path.split_once("::"))) {
+                        Some((_, Some((app, args)))) => self.app(app.split('!').next().unwrap(), args),
+                        Some((path, None)) => self.app("playback", path),
+                        None => {}
+                    }
+                }
+            }
+            "uuid_record" => {
+                for words in splits(rest) {
+                    if let Some(path) = words.get(2).filter(|_| words[1] == "start") {
+                        self.ran.insert(format!(">{path}"));
+                    }
+                }
+            }
+            "uuid_displace" => {
+                for words in splits(rest) {
+                    if let Some(path) = words.get(2).filter(|_| words[1] == "start") {
+                        self.ran.insert(format!("<{path}"));
+                    }
+                }
+            }
+            "uuid_setvar_multi" => {
+                for item in rest.split_once(' ').map_or("", |(_, items)| items).split(';') {
+                    if let Some((name, value)) = item.split_once('=') {
+                        self.set(name, value);
                     }
                 }
             }
@@ -77,34 +102,92 @@ impl Switch {
     }
 
     fn app(&mut self, name: &str, args: &str) {
-        if self.depth > 12 {
+        if self.depth > 12 || name.trim().is_empty() {
             return;
         }
         self.depth += 1;
         let name = name.trim().to_ascii_lowercase();
         self.ran.insert(format!("&{name}"));
-        let args = self.expand(args);
+        let mut args = self.expand(args);
+        while let Some((block, rest)) = args.trim().strip_prefix("%[").and_then(|rest| rest.split_once(']')) {
+            let (block, rest) = (block.to_owned(), rest.to_owned());
+            self.assign(&block, ',');
+            args = rest;
+        }
         match name.as_str() {
             "set" | "export" => {
+                if let Some((name, value)) = args.split_once(['=', ',']) {
+                    // Its value is expanded once more.
+                    let value = self.expand(value);
+                    self.set(name, &value);
+                }
+            }
+            "multiset" => match args.strip_prefix("^^") {
+                Some(rest) => {
+                    let separator = rest.chars().next().unwrap_or(' ');
+                    self.assign(rest.get(separator.len_utf8()..).unwrap_or_default(), separator);
+                }
+                None => self.assign(&args, ' '),
+            },
+            "strftime" => {
                 if let Some((name, value)) = args.split_once('=') {
-                    self.set(name, value);
+                    // "%p" is nothing in many a language.
+                    self.set(name, &value.replace("%p", ""));
+                }
+            }
+            "capture" => {
+                let mut parts = args.split('|');
+                if let (Some(name), Some(text)) = (parts.next(), parts.next()) {
+                    self.set(name, text);
+                }
+            }
+            "transfer" => {
+                for words in splits(&args) {
+                    let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+                    if words.get(1).is_some_and(|dialplan| dialplan.eq_ignore_ascii_case("inline")) {
+                        self.inline(words[0]);
+                    }
                 }
             }
             "bridge" => self.dial(&args),
+            "conference" => {
+                if let Some((_, dial)) =
+                    args.trim().strip_prefix("bridge:").and_then(|rest| rest.split_once(':'))
+                {
+                    self.dial(dial);
+                }
+            }
+            "playback" => _ = self.ran.insert(format!("<{args}")),
             _ => {}
         }
         self.depth -= 1;
+    }
+
+    fn assign(&mut self, text: &str, separator: char) {
+        for item in text.split(separator) {
+            if let Some((name, value)) = item.split_once('=') {
+                self.set(name, value);
+            }
+        }
     }
 
     fn set(&mut self, name: &str, value: &str) {
         let name = name.trim().trim_start_matches("nolocal:").to_ascii_lowercase();
         // A value is expanded when it is used.
         self.expand(value);
+        self.variables.insert(name.clone(), value.to_owned());
         if name.starts_with("execute_on_") {
             let (app, args) = value.split_once("::").or(value.split_once(' ')).unwrap_or((value, ""));
             self.app(app, args);
         } else if name.starts_with("api_on_") || name == "api_hangup_hook" {
-            self.api(value);
+            let value = self.expand(value);
+            self.api(&value);
+        } else if name == "transfer_after_bridge" {
+            let value = self.expand(value);
+            let mut parts = value.split(':');
+            if let (Some(extension), Some("inline")) = (parts.next(), parts.next()) {
+                self.inline(extension);
+            }
         }
     }
 
@@ -160,7 +243,8 @@ impl Switch {
             rest = rest[end + 1..].trim();
         }
         for leg in rest.split(":_:").flat_map(|group| group.split([',', '|'])) {
-            let leg = leg.trim();
+            // A comma in the variables of a leg ends none: what is left of them here is no destination.
+            let leg = leg.trim().trim_start_matches(']');
             if leg.starts_with(['{', '[', '<']) {
                 self.dial(leg);
             } else if !leg.is_empty() {
@@ -195,13 +279,17 @@ impl Switch {
             } else if let Some((name, args)) = inside.split_once(' ') {
                 self.api(&format!("{name} {args}"));
             }
-            // The value is whatever a caller once said.
-            out += "system";
+            // What was set, expanded in its turn; else whatever a caller once said.
+            match self.variables.get(&inside.to_ascii_lowercase()).cloned() {
+                Some(value) => out += &self.expand(&value),
+                None => out += "system",
+            }
             rest = after;
         }
         out += rest;
         self.depth -= 1;
-        out
+        // An escaped quote goes with its backslash.
+        if text.contains("\\'") && self.depth < 12 { out.replace("\\'", "") } else { out }
     }
 }
 
@@ -296,6 +384,39 @@ const PIECES: &[&str] = &[
     "x=y",
     "x",
     "hostname",
+    "$",
+    "{system id}",
+    "$\\'{system(id)}",
+    "${x}",
+    "${y}",
+    "s${x}",
+    "ystem:id inline",
+    "ystem:id",
+    "x=",
+    "y=",
+    "z=ystem",
+    "s${z}::id",
+    "set::",
+    "log::",
+    "export::",
+    "multiset::",
+    "transfer::",
+    "bridge::",
+    "conference::",
+    "strftime::",
+    "capture::",
+    "bridge:c:",
+    "%[",
+    "%p",
+    "api_on_answer=",
+    "api_on_answer ",
+    "transfer_after_bridge ",
+    "{api_on_answer=system id}",
+    "/etc/x.wav",
+    "/srv/rec/",
+    "../",
+    "ivr/x.wav",
+    "start ",
     " ",
     " ",
     " ",
@@ -312,6 +433,19 @@ fn command() -> impl Strategy<Value = String> {
         format!("uuid_setvar {OWN} "),
         format!("uuid_transfer {OWN} "),
         format!("uuid_broadcast {OWN} "),
+        format!("uuid_broadcast {OWN} set::x="),
+        format!("uuid_broadcast {OWN} set::"),
+        format!("uuid_broadcast {OWN} transfer::"),
+        format!("uuid_broadcast {OWN} bridge::"),
+        format!("uuid_broadcast {OWN} multiset::"),
+        format!("uuid_broadcast {OWN} conference::"),
+        format!("uuid_setvar {OWN} x "),
+        format!("uuid_setvar {OWN} y "),
+        format!("uuid_setvar {OWN} execute_on_answer "),
+        format!("uuid_setvar {OWN} api_on_answer "),
+        format!("uuid_setvar_multi {OWN} x="),
+        format!("uuid_record {OWN} start "),
+        format!("uuid_displace {OWN} start "),
         "originate user/1000@pbx.example ".into(),
         "originate {".into(),
         "originate [".into(),
@@ -326,36 +460,134 @@ fn command() -> impl Strategy<Value = String> {
     (begin, pieces).prop_map(|(begin, pieces)| begin + &pieces)
 }
 
+/// What the policy of the tests allows.
+const ALLOW: &[&str] = &[
+    "status",
+    "show",
+    "eval",
+    "bgapi",
+    "expand",
+    "xml_wrap",
+    "uuid_kill {own}",
+    "uuid_setvar {own}",
+    "uuid_setvar_multi {own}",
+    "uuid_transfer {own}",
+    "uuid_broadcast {own}",
+    "uuid_record {own}",
+    "uuid_displace {own}",
+    "originate user/{user}@{domain} $",
+    "&park",
+    "&echo",
+    "&set",
+    "&export",
+    "&multiset",
+    "&transfer",
+    "&bridge",
+    "&conference",
+    "&strftime",
+    "&capture",
+    "&playback",
+    "&log",
+    "$execute_on_answer",
+    "$api_on_answer",
+    "$transfer_after_bridge",
+];
+
+/// Runs what is allowed of some commands, one after the other, and gives what the switch has run, and which of them were allowed.
+fn run(texts: &[String]) -> (Switch, Vec<&str>) {
+    let mut policy = Policy::default();
+    policy.add("test", ALLOW.iter().copied(), []).unwrap();
+    policy.record_below(Some("/srv/rec".into()));
+    let owns = |channel: &str| channel == OWN;
+    let who = broker::Caller { user: "1000", domain: "pbx.example", owns: &owns };
+    let (mut switch, mut allowed) = (Switch::default(), Vec::new());
+    for text in texts {
+        let Ok(line) = Line::new(text) else { continue };
+        if judge(&policy, freeswitch::catalogue(), &who, line, freeswitch::unfold).allowed {
+            switch.api(line.as_str());
+            allowed.push(line.as_str());
+        }
+    }
+    (switch, allowed)
+}
+
+/// Whether the policy allows what was run.
+fn may_run(ran: &str) -> bool {
+    let named = |ran: &str| ALLOW.iter().any(|rule| rule.split(' ').next() == Some(ran));
+    if let Some(destination) = ran.strip_prefix("->") {
+        return destination == "user/1000@pbx.example" || destination.starts_with("extension ");
+    }
+    if let Some(path) = ran.strip_prefix('>') {
+        return path.starts_with("/srv/rec/") && path.split('/').all(|part| part != "..");
+    }
+    if let Some(path) = ran.strip_prefix('<') {
+        return !path.starts_with('/') && path.split('/').all(|part| part != "..");
+    }
+    named(ran)
+}
+
+#[test]
+fn a_variable_that_is_set_runs_nothing_when_it_is_used() {
+    let attacks: &[&[&str]] = &[
+        &["uuid_setvar OWN x ystem:id inline", "uuid_broadcast OWN transfer::s${x}"],
+        &[
+            "uuid_setvar OWN x 1,api_on_answer=system",
+            "uuid_broadcast OWN bridge::{a=${x}}user/1000@pbx.example",
+        ],
+        &["uuid_setvar OWN x 1 api_on_answer=system", "uuid_broadcast OWN multiset::a=${x}"],
+        &["uuid_setvar OWN x ridge:c:loopback/900", "uuid_broadcast OWN conference::b${x}"],
+        &["uuid_broadcast OWN set::y=$\\'{system(id)}"],
+        &["uuid_setvar OWN x $", "uuid_setvar OWN y {system id}", "uuid_broadcast OWN set::z=${x}${y}"],
+        &["uuid_setvar OWN x ystem", "uuid_setvar OWN api_on_answer s${x}"],
+        &["uuid_setvar OWN x ystem id", "expand s${x}"],
+        &["uuid_setvar OWN x ystem:id inline", "eval ${uuid_transfer(OWN s${x})}"],
+        &["uuid_broadcast OWN strftime::api_on_answer=sys%ptem"],
+        &["uuid_broadcast OWN capture::api_hangup_hook|system|.*"],
+        &["uuid_broadcast OWN set::api_hangup_hook,system"],
+        &["uuid_setvar OWN x /etc/x.wav", "uuid_broadcast OWN playback::${x}"],
+        &["uuid_broadcast OWN /etc/x.wav"],
+        &["uuid_record OWN start /srv/rec/../x.wav"],
+        &["uuid_displace OWN start /srv/rec/x.wav"],
+    ];
+    for attack in attacks {
+        let texts: Vec<String> = attack.iter().map(|text| text.replace("OWN", OWN)).collect();
+        let (switch, _) = run(&texts);
+        let beyond: Vec<&String> = switch.ran.iter().filter(|ran| !may_run(ran)).collect();
+        assert!(beyond.is_empty(), "{attack:?} ran {beyond:?}");
+        // The model is one in which it would have worked.
+        let mut switch = Switch::default();
+        texts.iter().for_each(|text| switch.api(text));
+        assert!(switch.ran.iter().any(|ran| !may_run(ran)), "{attack:?} only ran {:?}", switch.ran);
+    }
+}
+
+#[test]
+fn what_is_harmless_is_run() {
+    let texts = [
+        format!("uuid_setvar {OWN} x hello"),
+        format!("uuid_broadcast {OWN} set::y=hello"),
+        format!("uuid_broadcast {OWN} bridge::{{x=y}}user/1000@pbx.example"),
+        format!("uuid_broadcast {OWN} ivr/x.wav"),
+        format!("uuid_record {OWN} start /srv/rec/x.wav"),
+        format!("uuid_setvar {OWN} execute_on_answer park"),
+    ];
+    let (switch, allowed) = run(&texts);
+    assert_eq!(allowed.len(), texts.len(), "{allowed:?}");
+    for ran in ["->user/1000@pbx.example", "<ivr/x.wav", ">/srv/rec/x.wav", "&park"] {
+        assert!(switch.ran.contains(ran), "{ran} is not in {:?}", switch.ran);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { ..ProptestConfig::with_cases(20_000) })]
 
     #[test]
-    fn nothing_runs_that_no_rule_allows(text in command()) {
-        let allow = [
-            "status", "show", "eval", "bgapi", "expand", "xml_wrap", "uuid_kill {own}", "uuid_setvar {own}",
-            "uuid_transfer {own}", "uuid_broadcast {own}", "originate user/{user}@{domain} $", "&park", "&echo",
-        ];
-        let mut policy = Policy::default();
-        policy.add("test", allow, []).unwrap();
-        let owns = |channel: &str| channel == OWN;
-        let who = broker::Caller { user: "1000", domain: "pbx.example", owns: &owns };
-        let Ok(line) = Line::new(&text) else { return Ok(()) };
-        if !judge(&policy, freeswitch::catalogue(), &who, line, freeswitch::unfold).allowed {
-            return Ok(());
-        }
-        let mut switch = Switch::default();
-        switch.api(line.as_str());
+    fn nothing_runs_that_no_rule_allows(texts in prop::collection::vec(command(), 1..4)) {
+        let (switch, allowed) = run(&texts);
         for ran in &switch.ran {
-            let is_allowed = match ran.strip_prefix("->") {
-                Some(destination) => destination == "user/1000@pbx.example",
-                None => match ran.strip_prefix('&') {
-                    Some(application) => ["park", "echo"].contains(&application),
-                    None => allow.iter().any(|rule| rule.split(' ').next() == Some(ran)),
-                },
-            };
-            prop_assert!(is_allowed, "{text:?} ran {ran:?}");
+            prop_assert!(may_run(ran), "{allowed:?} ran {ran:?}");
         }
         // Another's channel is never named where the own one is wanted.
-        prop_assert!(!(text.starts_with("uuid_") && text.contains(OTHER)), "{text:?}");
+        prop_assert!(!allowed.iter().any(|text| text.starts_with("uuid_") && text.contains(OTHER)), "{allowed:?}");
     }
 }

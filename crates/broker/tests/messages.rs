@@ -26,7 +26,10 @@ fn policy(caller: &str) -> Policy {
                 ["!CUSTOM crm::secret*"],
             )
             .unwrap(),
-        role => policy = roles::role(role).unwrap().policy().unwrap(),
+        role => {
+            policy = roles::role(role).unwrap().policy().unwrap();
+            policy.record_below(Some("/var/lib/freeswitch/recordings".into()));
+        }
     }
     policy
 }

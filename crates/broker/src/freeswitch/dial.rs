@@ -80,6 +80,11 @@ impl Unfolding<'_> {
     /// An extension, its dialplan and context; only an inline dialplan says here what it runs. The dialplan's name is a language of its
     /// own ("a,b:c", and it is expanded), so only the plain ones are taken.
     pub(super) fn transfer(&mut self, words: &[&str]) {
+        // A dialplan puts them into arguments that are expanded.
+        if let Some(word) = words.iter().find(|word| has_expression(word)) {
+            return self
+                .undecidable(word, "an extension, dialplan or context that is made of something else");
+        }
         match words.get(1) {
             Some(dialplan) if dialplan.eq_ignore_ascii_case("inline") => self.inline(words[0]),
             Some(dialplan) if !dialplan.eq_ignore_ascii_case("xml") => {

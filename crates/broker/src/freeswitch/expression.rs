@@ -7,14 +7,22 @@ use super::Unfolding;
 use crate::deed::Deed;
 use crate::line::is_name;
 
-/// Whether a text is expanded somewhere before it is used.
+/// Whether a text holds something that is expanded before it is used, or would after the switch has taken quotes and escapes away.
 pub(super) fn has_expression(text: &str) -> bool {
-    text.contains("${")
+    text.contains("${") || bare(text).contains("${")
+}
+
+/// Without what a splitting or an expansion may take away: `$\'{` is `${` the next time.
+fn bare(text: &str) -> String {
+    text.replace(['\\', '\'', '"'], "")
 }
 
 impl Unfolding<'_> {
     /// Every expression of a text.
     pub(super) fn expressions(&mut self, text: &str) {
+        if bare(text).matches("${").count() > text.matches("${").count() {
+            return self.undecidable(text, "an expression with quotes or escapes inside of its beginning");
+        }
         let mut rest = text;
         while let Some(at) = rest.find("${") {
             let inside = &rest[at + 2..];
@@ -28,6 +36,10 @@ impl Unfolding<'_> {
 
     /// What stands between the braces.
     fn expression(&mut self, inside: &str) {
+        // The inner one goes first, and what it gives is a part of the name or the argument.
+        if has_expression(inside) {
+            return self.undecidable(inside, "an expression that is made of another one");
+        }
         let (bracket, blank) = (inside.find('('), inside.find(' '));
         let Some(bracket) = bracket.filter(|bracket| {
             blank.is_none_or(|blank| blank > *bracket || inside[blank..*bracket].trim().is_empty())

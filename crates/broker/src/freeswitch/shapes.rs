@@ -7,6 +7,7 @@ use super::Unfolding;
 use super::expression::has_expression;
 use crate::catalogue::{Class, Classes, Entry};
 use crate::deed::Deed;
+use crate::pattern::is_special;
 
 impl Unfolding<'_> {
     /// A command, its name in lower case.
@@ -16,7 +17,8 @@ impl Unfolding<'_> {
         }
         self.deeds.push(Deed::Command { name: name.into(), arguments: arguments.into() });
         match name {
-            "bgapi" | "expand" | "kz_expand" => self.line(without_channel(arguments)),
+            "bgapi" => self.line(without_channel(arguments)),
+            "expand" | "kz_expand" => self.expanded_line(without_channel(arguments)),
             "xml_wrap" => match first(arguments).eq_ignore_ascii_case("encoded") {
                 true => self.line(after(arguments, 1)),
                 false => self.line(arguments),
@@ -99,11 +101,31 @@ impl Unfolding<'_> {
                 walk.dial_string(words.get(1).copied().unwrap_or_default());
             }),
             // The last argument is variables in an encoding of their own.
-            "uuid_record" => {
-                if after(arguments, 4).is_empty() {
-                    return self.media(arguments);
-                }
+            "uuid_record" if !after(arguments, 4).is_empty() => {
                 self.undecidable(arguments, "variables in an encoding of their own");
+            }
+            "uuid_record" => self.structured(arguments, |walk, words| {
+                walk.opens(arguments);
+                let is_over = words.get(1).is_some_and(|action| {
+                    OF_A_RECORDING.iter().any(|word| action.eq_ignore_ascii_case(word))
+                });
+                if let Some(path) = words.get(2).filter(|_| !is_over) {
+                    walk.records(path);
+                }
+            }),
+            "uuid_displace" => self.structured(arguments, |walk, words| match words.get(1) {
+                Some(action) if action.eq_ignore_ascii_case("stop") => walk.opens(arguments),
+                _ => walk.media(arguments),
+            }),
+            // "truncate" cuts the file off; others may be added.
+            "uuid_fileman" => {
+                let order = after(arguments, 1).split(':').next().unwrap_or_default();
+                if !order.is_empty() && !OF_A_FILE.contains(&order) {
+                    self.undecidable(
+                        arguments,
+                        "an order to the file that is played that is not known to leave it whole",
+                    );
+                }
             }
             "group" => {
                 if arguments.to_ascii_lowercase().starts_with("insert") || is_quoted(arguments) {
@@ -130,8 +152,13 @@ impl Unfolding<'_> {
     /// An application, its name in lower case.
     pub(super) fn application_shape(&mut self, name: &str, arguments: &str) {
         // "%[name=value]" sets variables, also when it comes out of an expression at the beginning.
-        if arguments.trim_start_matches(' ').starts_with(['%', '$', '\\']) && name != "bridge" {
+        if arguments.trim_start_matches([' ', '\'', '"']).starts_with(['%', '$', '\\']) && name != "bridge" {
             self.undecidable(arguments, "variables may stand before the argument");
+        }
+        // The switch puts the contents of variables in before the application sees its argument, and they may be anybody's: a caller's name,
+        // what was set a moment ago.
+        if has_expression(arguments) && !TEXT_ONLY.contains(&name) {
+            self.undecidable(arguments, "an application's argument that is made of something else");
         }
         if name == "bridge" {
             return self.dial_string(arguments);
@@ -156,6 +183,22 @@ impl Unfolding<'_> {
                 false => self.assignments(arguments, ' '),
             },
             "eval" => {}
+            // "name=format", "name|text|pattern": both set that variable.
+            "strftime" => match arguments.split_once('=') {
+                // Some of what stands behind a "%" gives nothing.
+                Some((name, value)) if !value.contains(is_special) => self.set(name, value),
+                _ => self.undecidable(arguments, "is no name=format of days and hours"),
+            },
+            "capture" => match (is_quoted(arguments), arguments.split_once('|')) {
+                // Any part of the text may become the value.
+                (false, Some((name, value))) if self.catalogue.variable(name).is_none() => {
+                    self.set(name, value)
+                }
+                _ => self.undecidable(
+                    arguments,
+                    "is no name|text|pattern, or of a variable that does more than hold a value",
+                ),
+            },
             // The deed itself names extension, dialplan and context.
             "transfer" | "execute_extension" => self.structured(arguments, |walk, words| {
                 let leg = usize::from(words.first().is_some_and(|word| word.starts_with('-')));
@@ -170,7 +213,7 @@ impl Unfolding<'_> {
                 self.structured(arguments, |walk, words| walk.transfer(words.get(1..).unwrap_or_default()));
             }
             "conference" => {
-                if arguments.to_ascii_lowercase().starts_with("bridge:") {
+                if arguments.trim_start_matches(' ').to_ascii_lowercase().starts_with("bridge:") {
                     self.undecidable(arguments, "a conference that dials");
                 }
             }
@@ -184,12 +227,22 @@ impl Unfolding<'_> {
                     walk.undecidable(arguments, "an extension that is gone to on failure");
                 }
             }),
-            "record_session" => match arguments.contains(['{', '[']) {
-                true => self.undecidable(arguments, "variables in an encoding of their own"),
-                false => self.media(arguments),
-            },
+            "record_session" if arguments.contains(['{', '[']) => {
+                self.undecidable(arguments, "variables in an encoding of their own");
+            }
+            "record" | "record_session" | "record_av" | "record_fsv" | "rxfax" | "snapshot" => {
+                self.opens(arguments);
+                match is_quoted(arguments) || after(arguments, 1).contains('/') {
+                    true => self.records(arguments),
+                    // Seconds, "read" or "write", and the name.
+                    false if name == "snapshot" => self.records(after(arguments, 3)),
+                    false => self.records(first(arguments)),
+                }
+            }
             // The engine is the first part; that which runs a program is refused as a path of its name is.
-            "speak" => self.media(arguments),
+            "speak" | "say" => self.opens(arguments),
+            // No media by their class, but a file may stand at the end.
+            "detect_audio" | "detect_silence" | "wait_for_silence" => self.media(arguments),
             _ if OPAQUE.contains(&name) => {}
             _ => {
                 match classes(self.catalogue.application(name)).has(Class::Media) {
@@ -213,46 +266,6 @@ impl Unfolding<'_> {
             walk.dial_string(words.get(skipped).copied().unwrap_or_default());
             walk.destination(words.get(skipped + 1..).unwrap_or_default());
         });
-    }
-
-    fn conference(&mut self, arguments: &str) {
-        let action = after(arguments, 1);
-        self.media(arguments);
-        // Quotes may end after a blank, and then another word is the action.
-        if [first(arguments), first(action)].iter().any(|word| is_quoted(word)) {
-            return self.undecidable(arguments, "quotes or escapes before what the conference is to do");
-        }
-        // "conference dial ..." has no name before it when there is no conference called "dial".
-        for dial in [arguments, action] {
-            if matches!(first(dial).to_ascii_lowercase().as_str(), "dial" | "bgdial") {
-                self.structured(after(dial, 1), |walk, words| {
-                    walk.dial_string(words.first().copied().unwrap_or_default());
-                });
-            }
-        }
-    }
-
-    /// A path or an engine may be one that runs a program.
-    pub(super) fn program(&mut self, text: &str) {
-        // The switch takes quotes out of the middle of a word, too.
-        let text = text.replace(['\'', '"', '\\'], "").to_ascii_lowercase();
-        if ["shell_stream:", "tts_commandline"].iter().any(|scheme| text.contains(scheme)) {
-            self.undecidable(&text, "a path that runs a program");
-        }
-    }
-
-    /// Something is played or recorded: a file, or what its scheme says.
-    pub(super) fn media(&mut self, text: &str) {
-        self.program(text);
-        let text = text.replace(['\'', '"', '\\'], "").to_ascii_lowercase();
-        let is_elsewhere = text.match_indices("://").any(|(at, _)| {
-            let start =
-                text[..at].rfind(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-            !INSIDE.contains(&&text[start.map_or(0, |start| start + 1)..at])
-        });
-        if is_elsewhere {
-            self.deeds.push(Deed::Command { name: "open_url".into(), arguments: text });
-        }
     }
 
     /// "app::args", "app!cause::args", or a file to be played.
@@ -299,7 +312,7 @@ impl Unfolding<'_> {
     }
 
     /// Arguments whose places matter. Quotes and escapes move them, so with those nobody can say.
-    fn structured(&mut self, arguments: &str, look: impl FnOnce(&mut Self, &[&str])) {
+    pub(super) fn structured(&mut self, arguments: &str, look: impl FnOnce(&mut Self, &[&str])) {
         if is_quoted(arguments) {
             return self.undecidable(arguments, "quotes or escapes where the place of an argument matters");
         }
@@ -341,6 +354,15 @@ const OPAQUE: &[&str] = &[
     "phrase",
 ];
 
+/// Applications whose argument is text to them and nothing else: what variables hold can make them do nothing.
+const TEXT_ONLY: &[&str] = &["eval", "hangup", "log"];
+
+/// What `uuid_record` does to a recording that is there.
+const OF_A_RECORDING: &[&str] = &["stop", "pause", "resume", "mask", "unmask"];
+
+/// What `uuid_fileman` does that leaves a file as it is.
+const OF_A_FILE: &[&str] = &["speed", "volume", "gain", "pause", "stop", "restart", "seek"];
+
 /// Whether the cursor of "c=CURSOR;LINE", wherever it stands, is anywhere but in the line.
 fn is_behind_its_line(arguments: &str) -> bool {
     let Some((_, rest)) = arguments.split_once("c=") else { return false };
@@ -349,13 +371,9 @@ fn is_behind_its_line(arguments: &str) -> bool {
 }
 
 /// Whether quotes or escapes may move the places of arguments.
-fn is_quoted(text: &str) -> bool {
+pub(super) fn is_quoted(text: &str) -> bool {
     text.contains(['\'', '"', '\\'])
 }
-
-/// Schemes of what the switch holds or makes itself.
-const INSIDE: &[&str] =
-    &["file", "file_string", "tone_stream", "silence_stream", "local_stream", "say", "phrase"];
 
 /// All classes of an entry.
 fn classes(entry: Option<&Entry>) -> Classes {
@@ -363,12 +381,12 @@ fn classes(entry: Option<&Entry>) -> Classes {
 }
 
 /// The first word.
-fn first(text: &str) -> &str {
+pub(super) fn first(text: &str) -> &str {
     text.split(' ').next().unwrap_or_default()
 }
 
 /// What stands after the first `words` words.
-fn after(text: &str, words: usize) -> &str {
+pub(super) fn after(text: &str, words: usize) -> &str {
     (0..words).fold(text, |text, _| text.split_once(' ').map_or("", |(_, rest)| rest.trim_start_matches(' ')))
 }
 

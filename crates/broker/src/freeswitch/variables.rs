@@ -1,11 +1,8 @@
-//! Setting a variable: some values are run.
-//!
-//! `*execute_on_*` hold "app args" or "app::args", `*api_on_*` and `api_hangup_hook` hold a command. Every other variable that the
-//! catalogue knows is judged by its name; the rest only hold a value.
+//! Setting a variable. Every one that the catalogue knows is judged by its name; the rest only hold a value. What a value would run
+//! later is in [`super::later`].
 
 use super::Unfolding;
 use super::expression::closing;
-use crate::catalogue::{Class, Variable};
 use crate::deed::Deed;
 use crate::line::is_name;
 
@@ -21,24 +18,9 @@ impl Unfolding<'_> {
         }
         let bare = bare.to_ascii_lowercase();
         self.expressions(value);
-        // It may be the path of a file, or the name of an engine.
-        let known = self.catalogue.variable(&bare).map(Variable::classes).unwrap_or_default();
-        match known.has(Class::Media) || bare.starts_with("conference_") {
-            true => self.media(value),
-            false => self.program(value),
-        }
         self.deeds.push(Deed::Set { name: bare.clone(), value: value.to_owned() });
-        let value = value.trim_matches([' ', '\'']);
-        if value.is_empty() {
-            return;
-        }
-        if bare.contains("execute_on_") {
-            self.application_text(value);
-        } else if bare.contains("api_on_")
-            || matches!(bare.as_str(), "api_hangup_hook" | "api_reporting_hook")
-        {
-            self.line(value);
-        }
+        self.names_file(&bare, value);
+        self.later(&bare, value.trim_matches([' ', '\'']));
     }
 
     /// "name=value" items, separated by `separator`.

@@ -29,9 +29,9 @@ impl Unfolding<'_> {
             }
             _ if DESTINATIONS.contains(&name) => self.transfer(&value.split(':').collect::<Vec<_>>()),
             "conference_auto_outcall_prefix" => {
-                if self.variable_blocks(value).is_some_and(|rest| !rest.is_empty()) {
-                    self.run_later(name);
-                }
+                // Nothing but variables: a destination would be dialled by itself.
+                let is_more = self.variable_blocks(value).is_some_and(|rest| !rest.is_empty());
+                self.run_later_if(is_more, name);
             }
             _ if is_put_together(name, value) => self.run_later(name),
             _ if is_switch(value) || PASSIVE.contains(&name) || name.ends_with("_context") => {}
@@ -44,7 +44,11 @@ impl Unfolding<'_> {
     /// A line that is expanded before it is run.
     fn later_line(&mut self, name: &str, line: &str) {
         self.line(line.trim_matches(' '));
-        if has_expression(line) {
+        self.run_later_if(has_expression(line), name);
+    }
+
+    fn run_later_if(&mut self, is_so: bool, name: &str) {
+        if is_so {
             self.run_later(name);
         }
     }

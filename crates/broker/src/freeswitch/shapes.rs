@@ -192,7 +192,7 @@ impl Unfolding<'_> {
             "capture" => match (is_quoted(arguments), arguments.split_once('|')) {
                 // Any part of the text may become the value.
                 (false, Some((name, value))) if self.catalogue.variable(name).is_none() => {
-                    self.set(name, value)
+                    self.set(name, value);
                 }
                 _ => self.undecidable(
                     arguments,

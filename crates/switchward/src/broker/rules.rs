@@ -75,6 +75,7 @@ pub fn terms(broker: &Broker) -> Terms {
         concurrency: broker.concurrency,
         output: bytes(broker.max_output),
         timeout: broker.timeout,
+        record_dir: broker.record_dir.as_deref().and_then(|path| path.to_str()).map(str::to_owned),
         ..Terms::default()
     }
 }

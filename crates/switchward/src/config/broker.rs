@@ -33,6 +33,8 @@ pub struct Broker {
     pub jobs: u32,
     /// Further names whose values are secret.
     pub redact: Vec<String>,
+    /// The directory on the switch below which whoever may record may do so; none: nowhere without a rule for the file.
+    pub record_dir: Option<PathBuf>,
     /// A command is carried out even when it cannot be written down.
     pub allow_unaudited: bool,
     /// The directory of the audit's files; see [`Config::audit_dir`].
@@ -249,6 +251,7 @@ impl Default for Broker {
             connections: 64,
             jobs: 64,
             redact: Vec::new(),
+            record_dir: None,
             allow_unaudited: false,
             audit_dir: None,
             audit_file_size: 64 << 20,

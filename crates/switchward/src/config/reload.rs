@@ -82,6 +82,7 @@ impl Config {
                 rate: self.broker.rate,
                 concurrency: self.broker.concurrency,
                 redact: self.broker.redact,
+                record_dir: self.broker.record_dir,
                 allow_unaudited: self.broker.allow_unaudited,
                 viewer_roles: self.broker.viewer_roles,
                 operator_roles: self.broker.operator_roles,

@@ -9,6 +9,7 @@ use super::super::tree::quote;
 use super::{Broker, Config, Rules};
 use crate::broker::rules;
 use broker::rulebook::{BadRules, Rulebook};
+use std::path::{Component, Path};
 
 /// Says everything that is wrong.
 pub(in crate::config) fn check(config: &Config, findings: &mut Findings) {
@@ -25,6 +26,23 @@ pub(in crate::config) fn check(config: &Config, findings: &mut Findings) {
     directories(config, findings);
     ldap(broker, findings);
     door(config, findings);
+    let is_usable = |path: &Path| {
+        let mut parts = path.components();
+        parts.next() == Some(Component::RootDir)
+            && path.to_str().is_some()
+            && path.parent().is_some()
+            && parts.all(|part| matches!(part, Component::Normal(_)))
+    };
+    if let Some(path) = broker.record_dir.as_deref().filter(|path| !is_usable(path)) {
+        let mend = "write the directory of recordings as the switch knows it, from its root on";
+        let what = quote(&path.to_string_lossy());
+        findings.error(
+            findings.at("broker.record_dir"),
+            &what,
+            "an absolute path below the root, without \"..\"",
+            mend,
+        );
+    }
     if broker.audit_file_size > broker.audit_max_size {
         let place = findings.at("broker.audit_file_size");
         let mend = "make one file smaller, or broker.audit_max_size larger";

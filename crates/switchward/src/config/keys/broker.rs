@@ -74,6 +74,14 @@ pub(super) const BROKER: Section = Section {
         )
         .sample(&["api_key", "customer_*"]),
         Setting::new(
+            "broker.record_dir",
+            "",
+            Field::OptionalPath(|c| &mut c.broker.record_dir),
+            "The directory of recordings on the switch's machine: whoever may record does so below it. Every other file, and any without \
+             this key, wants a rule for `record_file` or `@file`.",
+        )
+        .sample(&["/var/lib/freeswitch/recordings"]),
+        Setting::new(
             "broker.allow_unaudited",
             "",
             Field::Bool(|c| &mut c.broker.allow_unaudited),

@@ -24,6 +24,7 @@ concurrency = 0
 connections = 4
 jobs = 8
 redact = ["api_key"]
+record_dir = "/srv/recordings"
 allow_unaudited = true
 audit_dir = "/srv/audit"
 audit_file_size = "1MiB"

@@ -39,6 +39,13 @@ impl Switch {
                 self.api(&expanded);
             }
             "eval" => _ = self.expand(rest),
+            "show" => {
+                if let Some((_, command)) =
+                    rest.split_once(' ').filter(|(what, _)| what.to_ascii_lowercase().starts_with("status"))
+                {
+                    self.api(command);
+                }
+            }
             "sched_api" => {
                 let words: Vec<&str> = rest.splitn(3, ' ').collect();
                 if let Some(command) = words.get(2) {
@@ -413,6 +420,13 @@ const PIECES: &[&str] = &[
     "transfer_after_bridge ",
     "{api_on_answer=system id}",
     "/etc/x.wav",
+    "/../x.wav",
+    "ridge:c:sofia/gateway/x/900",
+    "b${x}",
+    "ivr${x}",
+    "playback::",
+    "status system",
+    "show ${x}",
     "/srv/rec/",
     "../",
     "ivr/x.wav",
@@ -546,6 +560,9 @@ fn a_variable_that_is_set_runs_nothing_when_it_is_used() {
         &["uuid_broadcast OWN set::api_hangup_hook,system"],
         &["uuid_setvar OWN x /etc/x.wav", "uuid_broadcast OWN playback::${x}"],
         &["uuid_broadcast OWN /etc/x.wav"],
+        &["uuid_setvar OWN x ridge:c:sofia/gateway/x/900", "uuid_broadcast OWN conference::b${x}"],
+        &["uuid_setvar OWN x /../../etc/x.wav", "uuid_broadcast OWN playback::ivr${x}"],
+        &["uuid_setvar OWN x status system", "uuid_setvar OWN api_on_answer show ${x}"],
         &["uuid_record OWN start /srv/rec/../x.wav"],
         &["uuid_displace OWN start /srv/rec/x.wav"],
     ];

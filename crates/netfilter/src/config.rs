@@ -82,7 +82,13 @@ impl Config {
 
     /// The SIP ports sorted, with overlapping and adjacent ranges merged (the kernel refuses overlaps).
     pub(crate) fn merged_ports(&self) -> Vec<(u16, u16)> {
+        self.ports_with(&[])
+    }
+
+    /// The same with others beside those of the configuration.
+    pub(crate) fn ports_with(&self, others: &[u16]) -> Vec<(u16, u16)> {
         let mut sorted = self.sip_ports.clone();
+        sorted.extend(others.iter().map(|port| (*port, *port)));
         sorted.sort_unstable();
         let mut merged: Vec<(u16, u16)> = Vec::with_capacity(sorted.len());
         for (from, to) in sorted {
@@ -119,6 +125,11 @@ mod tests {
             [(5060, 5063), (5080, 5081)]
         );
         assert_eq!(ports(&[(1, 65535), (5060, 5060)]), [(1, 65535)]);
+        let config = Config { sip_ports: vec![(5060, 5061)], ..Config::default() };
+        assert_eq!(
+            config.ports_with(&[5160, 5062, 5060, 65535]),
+            [(5060, 5062), (5160, 5160), (65535, 65535)]
+        );
     }
 
     #[test]

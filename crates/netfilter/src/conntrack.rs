@@ -19,7 +19,16 @@ use crate::thread;
 
 /// Where banned targets are handed in. Dropping it ends the thread.
 #[derive(Debug)]
-pub(crate) struct Sweeper(Sender<Vec<(Target, Scope)>>);
+pub(crate) struct Sweeper(Sender<Order>);
+
+/// What is handed in.
+#[derive(Debug)]
+enum Order {
+    /// The entries of these sources shall go.
+    Sweep(Vec<(Target, Scope)>),
+    /// These are the SIP ports from now on.
+    Ports(Vec<(u16, u16)>),
+}
 
 impl Sweeper {
     /// Starts the thread; `removed` counts the entries that it removes, `ports` are the SIP ports.
@@ -28,7 +37,7 @@ impl Sweeper {
         let (sender, receiver) = channel();
         std::thread::Builder::new()
             .name("conntrack".into())
-            .spawn(move || run(&receiver, socket, &ports, &removed))
+            .spawn(move || run(&receiver, socket, ports, &removed))
             .map_err(|error| {
                 Error::from_code("starting a thread", error.raw_os_error().unwrap_or(libc::EAGAIN))
             })?;
@@ -39,24 +48,28 @@ impl Sweeper {
     pub(crate) fn sweep(&self, banned: Vec<(Target, Scope)>) {
         if !banned.is_empty() {
             // A thread that has ended has said why.
-            let _ = self.0.send(banned);
+            let _ = self.0.send(Order::Sweep(banned));
         }
+    }
+
+    /// A ban of the SIP ports closes these from now on.
+    pub(crate) fn use_ports(&self, ports: Vec<(u16, u16)>) {
+        let _ = self.0.send(Order::Ports(ports));
     }
 }
 
-fn run(
-    receiver: &Receiver<Vec<(Target, Scope)>>,
-    mut socket: Socket,
-    ports: &[(u16, u16)],
-    removed: &AtomicU64,
-) {
+fn run(receiver: &Receiver<Order>, mut socket: Socket, mut ports: Vec<(u16, u16)>, removed: &AtomicU64) {
     thread::stand_back();
     while let Ok(first) = receiver.recv() {
         let mut banned = Banned::default();
-        banned.extend(first);
-        receiver.try_iter().for_each(|more| banned.extend(more));
-        if !nothing_tracked() {
-            match sweep(&mut socket, &banned, ports) {
+        for order in std::iter::once(first).chain(receiver.try_iter()) {
+            match order {
+                Order::Sweep(more) => banned.extend(more),
+                Order::Ports(new) => ports = new,
+            }
+        }
+        if !banned.is_empty() && !nothing_tracked() {
+            match sweep(&mut socket, &banned, &ports) {
                 Ok(count) => drop(removed.fetch_add(count, Ordering::Relaxed)),
                 Err(error) => tracing::debug!(%error, "connection tracking entries stay until they run out"),
             }
@@ -138,6 +151,10 @@ impl Banned {
                 _ => drop(self.exact.insert(target, scope)),
             }
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.networks.is_empty()
     }
 
     /// Whether any of them is of this address family.

@@ -34,7 +34,7 @@ pub struct Firewall {
 enum Inner {
     Nft(Box<Nft>, Watch),
     Ipset(Box<Ipset>),
-    Dry(HashMap<Target, Element>),
+    Dry(HashMap<Target, Element>, Vec<(u16, u16)>),
 }
 
 /// A change in the form that the backends take: a target in normal form, and how it shall be dropped, if at all.
@@ -53,7 +53,7 @@ impl Firewall {
     pub fn open(config: &Config) -> Result<Self, Error> {
         config.check()?;
         let inner = match config.mode {
-            _ if config.dry_run => Inner::Dry(HashMap::new()),
+            _ if config.dry_run => Inner::Dry(HashMap::new(), config.merged_ports()),
             Mode::Nftables => Self::nftables(config)?,
             Mode::Ipset => Inner::Ipset(Box::new(Ipset::open(config)?)),
             Mode::Auto => match Self::nftables(config) {
@@ -79,7 +79,7 @@ impl Firewall {
         match self.inner {
             Inner::Nft(..) => Backend::Nftables,
             Inner::Ipset(_) => Backend::Ipset,
-            Inner::Dry(_) => Backend::DryRun,
+            Inner::Dry(..) => Backend::DryRun,
         }
     }
 
@@ -118,7 +118,7 @@ impl Firewall {
         match &mut self.inner {
             Inner::Nft(nft, _) => nft.elements(),
             Inner::Ipset(ipset) => ipset.elements(),
-            Inner::Dry(held) => Ok(held.values().copied().collect()),
+            Inner::Dry(held, _) => Ok(held.values().copied().collect()),
         }
     }
 
@@ -131,7 +131,7 @@ impl Firewall {
         let (problems, sets) = match &mut self.inner {
             Inner::Nft(nft, _) => (nft.problems()?, nft.sizes()?),
             Inner::Ipset(ipset) => (ipset.problems()?, ipset.sizes()?),
-            Inner::Dry(_) => (Vec::new(), Vec::new()),
+            Inner::Dry(..) => (Vec::new(), Vec::new()),
         };
         Ok(Health { backend, problems, sets })
     }
@@ -143,7 +143,7 @@ impl Firewall {
     pub fn counters(&mut self) -> Result<Vec<Counter>, Error> {
         match &mut self.inner {
             Inner::Nft(nft, _) => nft.counters(),
-            Inner::Ipset(_) | Inner::Dry(_) => Ok(Vec::new()),
+            Inner::Ipset(_) | Inner::Dry(..) => Ok(Vec::new()),
         }
     }
 
@@ -163,6 +163,32 @@ impl Firewall {
         self.apply(&freed)
     }
 
+    /// Bans of the SIP ports close these from now on, ranges that do not overlap, and no others. The ipset mode closes every port
+    /// anyway.
+    ///
+    /// # Errors
+    /// When the kernel refuses; [`Self::rebuild`] writes them again.
+    pub fn close_ports(&mut self, ports: Vec<(u16, u16)>) -> Result<(), Error> {
+        match &mut self.inner {
+            Inner::Nft(nft, _) => nft.close_ports(ports),
+            Inner::Ipset(_) => Ok(()),
+            Inner::Dry(_, closed) => {
+                *closed = ports;
+                Ok(())
+            }
+        }
+    }
+
+    /// The ports that a ban of the SIP ports closes: all, in the ipset mode.
+    #[must_use]
+    pub fn closed_ports(&self) -> Vec<(u16, u16)> {
+        match &self.inner {
+            Inner::Nft(nft, _) => nft.ports().to_vec(),
+            Inner::Ipset(_) => vec![(0, u16::MAX)],
+            Inner::Dry(_, closed) => closed.clone(),
+        }
+    }
+
     /// Takes out of the kernel all that we put there.
     ///
     /// # Errors
@@ -172,7 +198,7 @@ impl Firewall {
         match &mut self.inner {
             Inner::Nft(nft, _) => nft.remove(),
             Inner::Ipset(ipset) => ipset.remove(),
-            Inner::Dry(held) => {
+            Inner::Dry(held, _) => {
                 tracing::info!(elements = held.len(), "dry run: would remove the whole firewall");
                 held.clear();
                 Ok(())
@@ -200,7 +226,7 @@ impl Firewall {
                 })
             }
             Inner::Ipset(ipset) => ipset.tampered(self.shadow.counts()),
-            Inner::Dry(_) => Ok(None),
+            Inner::Dry(..) => Ok(None),
         }
     }
 
@@ -208,7 +234,7 @@ impl Firewall {
     pub(crate) fn signal(&self) -> Option<RawFd> {
         match &self.inner {
             Inner::Nft(_, watch) => Some(watch.as_raw_fd()),
-            Inner::Ipset(_) | Inner::Dry(_) => None,
+            Inner::Ipset(_) | Inner::Dry(..) => None,
         }
     }
 
@@ -260,7 +286,7 @@ impl Firewall {
             let result = match &mut self.inner {
                 Inner::Nft(nft, _) => nft.commit(ops),
                 Inner::Ipset(ipset) => ipset.commit(ops),
-                Inner::Dry(held) => {
+                Inner::Dry(held, _) => {
                     pretend(held, ops);
                     Ok(())
                 }

@@ -38,9 +38,9 @@ pub(crate) struct Nft {
     commits: u32,
 }
 
-/// Sets that exist.
+/// Sets that exist, and the SIP ports.
 #[derive(Debug)]
-pub(crate) struct Slots(BTreeSet<Slot>);
+pub(crate) struct Slots(BTreeSet<Slot>, Vec<(u16, u16)>);
 
 impl Nft {
     /// Takes over the table if it is there, with its elements, else makes it.
@@ -92,12 +92,12 @@ impl Nft {
 
     /// The sets that exist.
     pub(crate) fn in_use(&self) -> Slots {
-        Slots(self.slots.clone())
+        Slots(self.slots.clone(), self.ports.clone())
     }
 
     /// What [`Self::in_use`] told of the one that writes.
     pub(crate) fn use_these(&mut self, slots: Slots) {
-        self.slots = slots.0;
+        (self.slots, self.ports) = (slots.0, slots.1);
     }
 
     /// Pretends to be on a kernel without DESTROYSETELEM.
@@ -174,6 +174,20 @@ impl Nft {
         self.end(run, "building the table")?;
         self.slots = slots;
         Ok(())
+    }
+
+    /// Closes these ports to bans of the SIP ports, and no others, in one transaction. When it fails, the next look finds the set
+    /// changed.
+    pub(crate) fn close_ports(&mut self, ports: Vec<(u16, u16)>) -> Result<(), Error> {
+        self.ports = ports;
+        let mut run = self.begin();
+        rules::ports(&mut run, &self.table, &self.ports);
+        self.end(run, "writing the SIP ports")
+    }
+
+    /// The ports that a ban of the SIP ports closes.
+    pub(crate) fn ports(&self) -> &[(u16, u16)] {
+        &self.ports
     }
 
     /// Deletes the table with all that is in it.

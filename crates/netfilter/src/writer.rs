@@ -88,6 +88,12 @@ impl Writer {
         self.queue.push(Job::Protect(networks));
     }
 
+    /// Bans of the SIP ports close these, too, beside those of the configuration: the last call counts. They are written again
+    /// whenever the table is.
+    pub fn also_close(&self, ports: Vec<u16>) {
+        self.queue.push(Job::Ports(ports));
+    }
+
     /// Waits until all that was submitted so far has been answered by the kernel. False when that took longer, or
     /// when the writer is degraded: then something that was wished for is not in the kernel.
     #[must_use]

@@ -31,7 +31,7 @@ impl Firewall {
         Ok(match &self.inner {
             Inner::Nft(nft, _) => Some(Eye::Nft(Box::new(nft.beside()?))),
             Inner::Ipset(ipset) => Some(Eye::Ipset(Box::new(ipset.beside()?))),
-            Inner::Dry(_) => None,
+            Inner::Dry(..) => None,
         })
     }
 
@@ -40,7 +40,7 @@ impl Firewall {
         match &self.inner {
             Inner::Nft(nft, _) => Some(InUse::Nft(nft.in_use())),
             Inner::Ipset(ipset) => Some(InUse::Ipset(ipset.in_use())),
-            Inner::Dry(_) => None,
+            Inner::Dry(..) => None,
         }
     }
 }

@@ -92,7 +92,7 @@ impl Firewall {
                 }
             }
             Inner::Ipset(ipset) => ipset.set_up()?,
-            Inner::Dry(_) => {}
+            Inner::Dry(..) => {}
         }
         self.bring_in_line(desired)
     }

@@ -26,6 +26,8 @@ pub(crate) enum Job {
     },
     Rebuild,
     Protect(Vec<IpNet>),
+    /// The SIP ports beside those of the configuration.
+    Ports(Vec<u16>),
     Flush(SyncSender<bool>),
     /// What the kernel holds when all before it is done.
     Ask(Question),

@@ -53,6 +53,8 @@ pub struct WriterStats {
     pub census: Census,
     /// Times that something failed.
     pub errors: u64,
+    /// The ports that a ban of the SIP ports closes in the kernel, in order: inclusive ranges.
+    pub sip_ports: Vec<(u16, u16)>,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +77,7 @@ pub(crate) struct Figures {
     latency: [AtomicU64; LATENCY_BOUNDS.len() + 1],
     last_error: Mutex<Option<String>>,
     degraded: Mutex<Option<String>>,
+    sip_ports: Mutex<Vec<(u16, u16)>>,
 }
 
 impl Figures {
@@ -96,6 +99,10 @@ impl Figures {
     pub(crate) fn holds(&self, shadow: &Shadow) {
         self.elements.store(shadow.len() as u64, Relaxed);
         *self.census.lock() = shadow.census();
+    }
+
+    pub(crate) fn closes(&self, ports: Vec<(u16, u16)>) {
+        *self.sip_ports.lock() = ports;
     }
 
     pub(crate) fn error(&self, text: String) {
@@ -132,6 +139,7 @@ impl Figures {
             elements: self.elements.load(Relaxed),
             census: *self.census.lock(),
             errors: self.errors.load(Relaxed),
+            sip_ports: self.sip_ports.lock().clone(),
         }
     }
 }

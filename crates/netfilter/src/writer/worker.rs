@@ -36,6 +36,7 @@ pub(super) fn run(
 }
 
 struct Worker {
+    config: Config,
     firewall: Firewall,
     desired: Desired,
     queue: Arc<Queue>,
@@ -69,7 +70,9 @@ impl Worker {
         let lookout = firewall.eye()?.map(|eye| Lookout::spawn(eye, queue)).transpose()?;
         let started = Started { backend: firewall.backend(), reconciled: reconciled.clone() };
         let now = Instant::now();
+        queue.stats.closes(firewall.closed_ports());
         let mut worker = Self {
+            config: config.clone(),
             firewall,
             desired,
             queue: Arc::clone(queue),
@@ -132,6 +135,7 @@ impl Worker {
                         self.failed(&error);
                     }
                 }
+                Job::Ports(others) => self.close(&others),
                 Job::Flush(done) => drop(done.try_send(!self.queue.stats.is_degraded())),
                 Job::Ask(question) => match (&self.lookout, self.firewall.in_use()) {
                     (Some(lookout), Some(in_use)) => lookout.ask(in_use, question),
@@ -150,6 +154,22 @@ impl Worker {
         }
         self.apply(run);
         false
+    }
+
+    /// Bans of the SIP ports close those of the configuration and these.
+    fn close(&mut self, others: &[u16]) {
+        let ports = self.config.ports_with(others);
+        if ports == self.firewall.closed_ports() || self.firewall.backend() == Backend::Ipset {
+            return;
+        }
+        match self.firewall.close_ports(ports.clone()) {
+            Ok(()) => self.queue.stats.closes(ports.clone()),
+            // The set is not what it should be now, which the next try mends.
+            Err(error) => self.failed(&error),
+        }
+        if let Some(sweeper) = &self.sweeper {
+            sweeper.use_ports(ports);
+        }
     }
 
     fn answer(&mut self, question: Question) {
@@ -277,6 +297,7 @@ impl Worker {
             self.queue.stats.rebuilds.fetch_add(1, Relaxed);
             self.firewall.rebuild(&list)?
         };
+        self.queue.stats.closes(self.firewall.closed_ports());
         Ok((reconciled, problems))
     }
 

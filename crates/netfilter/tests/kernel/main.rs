@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests call the kernel's own tools")]
 
 mod ipset_mode;
+mod learnt_ports;
 mod nft_elements;
 mod nft_packets;
 mod privilege;

@@ -132,9 +132,10 @@ pub enum What<'a> {
     /// Credentials were checked for an account that the switch does not have. Of a REGISTER or INVITE it is told beside the
     /// failure ([`What::AuthFailed`]) and is no second attempt; of a SUBSCRIBE or MESSAGE it is all that is ever told.
     UnknownAccount,
-    /// An access list of the switch refused the address: for calls or registrations (forgeable), or at its event socket
-    /// (proven, and no SIP).
+    /// An access list of the switch refused the address for calls or registrations (forgeable).
     AclRejected,
+    /// An access list of the switch refused a client of its event socket: proven, and no SIP.
+    ClientRefused,
     /// The switch refused a session because too many were new in this second, or too many there; it does not tell whose.
     OverSessionRate,
     /// The switch says that it is alive.
@@ -146,7 +147,7 @@ pub enum What<'a> {
 }
 
 /// The word for each kind of [`What`], as metrics show it.
-pub const WHATS: [&str; 19] = [
+pub const WHATS: [&str; 20] = [
     "challenged",
     "stale-nonce",
     "refused",
@@ -166,6 +167,7 @@ pub const WHATS: [&str; 19] = [
     "unknown-account",
     "acl-rejected",
     "over-session-rate",
+    "client-refused",
 ];
 
 impl What<'_> {
@@ -196,6 +198,7 @@ impl What<'_> {
             What::UnknownAccount => 16,
             What::AclRejected => 17,
             What::OverSessionRate => 18,
+            What::ClientRefused => 19,
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum Signal {
     Succeeded,
     /// An account that the switch does not know was named.
     UnknownAccount,
-    /// The switch's own access list refused the source.
+    /// The switch's own access list refused the source for SIP.
     AclRejected,
     /// The switch refused more calls than it takes in a second.
     OverSessionRate,
@@ -51,11 +51,13 @@ pub enum Signal {
     NewCountry,
     /// The source is in a country that is not allowed.
     DeniedCountry,
+    /// The switch's own access list refused the source at the event socket.
+    ClientRefused,
 }
 
 impl Signal {
     /// All.
-    pub const ALL: [Signal; 20] = [
+    pub const ALL: [Signal; 21] = [
         Signal::AuthFailed,
         Signal::Registration,
         Signal::CallAbandoned,
@@ -76,6 +78,7 @@ impl Signal {
         Signal::Banned,
         Signal::NewCountry,
         Signal::DeniedCountry,
+        Signal::ClientRefused,
     ];
 
     /// The word for it, as the configuration writes it.
@@ -101,6 +104,7 @@ impl Signal {
             Signal::Banned => "banned",
             Signal::NewCountry => "new-country",
             Signal::DeniedCountry => "denied-country",
+            Signal::ClientRefused => "client-refused",
         }
     }
 
@@ -154,7 +158,7 @@ impl Signals {
     pub fn of(what: &What<'_>) -> Signals {
         use Signal::{
             AclRejected, Answered, AuthFailed, Call, CallAbandoned, CallAnswered, CallRefused, Challenged,
-            LoginFailed, OverSessionRate, Registration, Succeeded, UnknownAccount,
+            ClientRefused, LoginFailed, OverSessionRate, Registration, Succeeded, UnknownAccount,
         };
         match what {
             What::Challenged => Signals::one(Challenged),
@@ -171,6 +175,7 @@ impl Signals {
             What::LoginFailed => Signals::one(LoginFailed),
             What::UnknownAccount => Signals::one(UnknownAccount),
             What::AclRejected => Signals::one(AclRejected),
+            What::ClientRefused => Signals::one(ClientRefused),
             What::OverSessionRate => Signals::one(OverSessionRate),
             _ => Signals::NONE,
         }

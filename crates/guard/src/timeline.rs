@@ -81,7 +81,7 @@ impl Did {
             What::Expired => Did::Expired,
             What::Challenged => Did::Challenged,
             What::UnknownAccount => Did::UnknownAccount,
-            What::AclRejected => Did::AclRejected,
+            What::AclRejected | What::ClientRefused => Did::AclRejected,
             _ => return None,
         })
     }

@@ -82,6 +82,7 @@ fn plural(signal: Signal) -> &'static str {
         Signal::Succeeded => "successes",
         Signal::UnknownAccount => "unknown accounts",
         Signal::AclRejected => "refusals by an access list",
+        Signal::ClientRefused => "refusals at an event socket",
         Signal::OverSessionRate => "calls over the session rate",
         Signal::ScannerAgent => "requests of a scanner",
         Signal::AddressDomain => "requests with an address as domain",

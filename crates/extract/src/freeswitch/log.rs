@@ -187,7 +187,7 @@ fn rejected<'a>(rest: &'a [u8], words: &[u8], transport: Transport) -> Reading<'
     let is_name = list.is_some_and(|list| !list.iter().any(|byte| matches!(byte, b'"' | b'\n' | b'\r')));
     match parse_ip(&rest[..at]).filter(|_| is_name) {
         Some(ip) => Reading::Seen(Seen {
-            what: What::AclRejected,
+            what: if transport.is_connected() { What::ClientRefused } else { What::AclRejected },
             ip: Some(ip),
             transport,
             // A request over UDP is refused by its sender's address before anything was sent there; a TCP connection stands.

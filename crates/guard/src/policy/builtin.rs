@@ -192,6 +192,15 @@ fn patient(policy: &Policy) -> Vec<Rule> {
             limit: Limit { threshold: 20, window: 10 * MINUTE, ..policy.failed },
             ..failed(policy, "acl-rejections")
         },
+        // Whoever is refused there is shut out already, and is often somebody's own monitoring.
+        Rule {
+            what: "refusals at the switch's event socket".into(),
+            counts: Signals::one(Signal::ClientRefused),
+            limit: Limit { threshold: 20, window: 10 * MINUTE, ..policy.failed },
+            applies: Applies::Everyone,
+            action: Action::Alert,
+            ..failed(policy, "event-socket-refusals")
+        },
     ]
 }
 

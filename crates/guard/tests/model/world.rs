@@ -206,7 +206,8 @@ fn happened(random: &mut Rng) -> Happened {
         75..76 => What::Expired,
         76..82 => What::LoginFailed,
         82..90 => What::UnknownAccount,
-        90..95 => What::AclRejected,
+        90..93 => What::AclRejected,
+        93..95 => What::ClientRefused,
         95..97 => What::Refused,
         97..98 => What::StaleNonce,
         98..99 => {

@@ -78,7 +78,8 @@ async fn what_has_no_event_is_read_from_the_log_with_and_without_the_idle_cpu() 
         switch.log(&LogLine::unknown_account("x@y] from 203.0.113.7", "pbx.example", ip));
         eventually("all is seen", || {
             seen(&daemon, "unknown-account") == round
-                && seen(&daemon, "acl-rejected") == 3 * round
+                && seen(&daemon, "acl-rejected") == 2 * round
+                && seen(&daemon, "client-refused") == round
                 && seen(&daemon, "over-session-rate") == round
         })
         .await;

@@ -112,7 +112,7 @@ fn a_refusal_by_a_list_is_told_with_what_it_proves() {
     };
     assert_eq!(rejected("sofia_reg.c", "register acl"), ["AclRejected 198.51.100.9   forgeable Unknown"]);
     assert_eq!(rejected("sofia.c", "acl"), ["AclRejected 198.51.100.9   forgeable Unknown"]);
-    assert_eq!(rejected("mod_event_socket.c", "acl"), ["AclRejected 198.51.100.9   proven Tcp"]);
+    assert_eq!(rejected("mod_event_socket.c", "acl"), ["ClientRefused 198.51.100.9   proven Tcp"]);
 }
 
 #[test]

@@ -362,10 +362,11 @@ fn word<T: Copy + PartialEq>(table: &[(&'static str, T)], value: T) -> &'static 
 }
 
 /// Signals that come without a port of the source.
-const WITHOUT_PORT: Signals = Signals::these(&[Signal::AclRejected, Signal::OverSessionRate, Signal::Banned]);
+const WITHOUT_PORT: Signals =
+    Signals::these(&[Signal::AclRejected, Signal::ClientRefused, Signal::OverSessionRate, Signal::Banned]);
 /// Signals that name no account.
 const WITHOUT_ACCOUNT: Signals =
-    Signals::these(&[Signal::AclRejected, Signal::OverSessionRate, Signal::Banned]);
+    Signals::these(&[Signal::AclRejected, Signal::ClientRefused, Signal::OverSessionRate, Signal::Banned]);
 /// Keys of one source or less.
 const NARROW: [KeyKind; 3] = [KeyKind::Source, KeyKind::Port, KeyKind::SourceAccount];
 /// Rules that are none of those that count, and the word for a ban by hand.

@@ -14,9 +14,11 @@ use guard::{Evidence, Method, Observation, Transport, What};
 use memchr::memmem::Finder;
 use std::net::IpAddr;
 
+pub mod acl;
 mod fields;
 pub mod gateways;
 pub mod log;
+pub mod profiles;
 mod recent;
 #[cfg(test)]
 mod tests;

@@ -52,7 +52,7 @@ pub(crate) use compiled::SLOTS;
 pub use look::{Explanation, RuleRecord, State};
 pub use orders::{Amendment, Refusal, Terms};
 pub use place::{Place, Places};
-pub use reach::{Learnt, MOST_LEARNT};
+pub use reach::{Learnt, MOST_LEARNT, MOST_OPERATORS, OPERATOR_FOR, Operator};
 
 /// The verdicts on one observation; nearly always none.
 pub type Verdicts = ArrayVec<Verdict, 10>;
@@ -253,7 +253,7 @@ impl Guard {
     /// Whether nothing that a source does may ban it: trusted, protected, or allowed by an operator.
     fn is_untouchable(&self, compiled: &Compiled, seen: &Seen<'_>) -> bool {
         compiled.is_out_of_reach(seen.source)
-            || self.reach.holds(seen.source)
+            || self.reach.holds(seen.source, seen.now)
             || self.allowed(&compiled.policy, seen) == Some(AllowedBy::Operator)
     }
 

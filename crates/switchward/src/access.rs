@@ -10,6 +10,7 @@ mod caller;
 pub mod changes;
 pub(crate) mod identify;
 pub mod links;
+pub mod operators;
 pub(crate) mod record;
 pub mod role;
 pub mod socket;
@@ -192,7 +193,10 @@ impl Access {
     /// The role of a token that may be used, by its name.
     pub(crate) fn role_of_token(&self, name: &str) -> Option<Role> {
         let held = self.tokens.held();
-        held.value.standing().find(|token| token.name == name).map(|token| token.role)
+        let now = crate::clock::now();
+        let mut standing = held.value.standing();
+        let token = standing.find(|token| token.name == name && token.expires.is_none_or(|end| end > now))?;
+        Some(token.role)
     }
 
     /// The role of a person who may log in, by their name.

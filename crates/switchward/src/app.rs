@@ -244,6 +244,12 @@ impl App {
         }
         self.config.store(Arc::new(new));
         crate::reach::publish(self);
+        if live.iter().any(|key| *key == "firewall.learn_sip_ports") {
+            crate::ports::publish(self);
+        }
+        if live.iter().any(|key| *key == "guard.learn_acl") {
+            self.switches.iter().for_each(|switch| switch.learnt.again.notify_one());
+        }
         self.access.distrust();
         crate::access::changes::look(self);
         self.geo.look_soon();

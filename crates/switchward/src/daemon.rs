@@ -555,6 +555,7 @@ async fn tick(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
             _ = every.tick() => {}
             _ = stopped.wait_for(|stopped| *stopped) => return,
         }
+        crate::access::operators::sweep(&app);
         for ban in app.guard.tick(clock::now()) {
             tracing::info!(target = %ban.target, "ban ran out");
         }

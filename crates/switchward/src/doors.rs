@@ -10,6 +10,7 @@ mod switch;
 
 use crate::app::App;
 use crate::clock;
+use crate::http::overview::OperatorPlace;
 use guard::Time;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,16 @@ impl Listening {
     pub fn opened(&self, kind: Kind, place: Place) {
         self.open.lock().push(Opened { kind, place, since: clock::now() });
     }
+
+    /// The ports that listen.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        let open = self.open.lock();
+        let port = |opened: &Opened| match &opened.place {
+            Place::Tcp(address, _) => Some(address.port()),
+            Place::Unix(_) => None,
+        };
+        open.iter().filter_map(port).collect()
+    }
 }
 
 /// Every door.
@@ -72,6 +83,9 @@ pub struct Report {
     pub warnings: usize,
     /// The daemon's own first, then those of the switches.
     pub doors: Vec<Door>,
+    /// Where operators and administrators proved their credentials in the last 12 hours: addresses that no rule bans.
+    #[serde(default)]
+    pub operators: Vec<OperatorPlace>,
 }
 
 /// A door.
@@ -119,7 +133,8 @@ pub async fn report(app: &Arc<App>) -> Report {
         door.findings.sort_by_key(|finding| finding.severity != WARNING);
     }
     let warnings = doors.iter().flat_map(|door| &door.findings).filter(|finding| finding.severity == WARNING);
-    Report { warnings: warnings.count(), doors }
+    let operators = app.guard.operators(clock::now()).iter().map(OperatorPlace::of).collect();
+    Report { warnings: warnings.count(), doors, operators }
 }
 
 fn warning(what: impl Into<String>, mend: impl Into<String>) -> Finding {

@@ -29,6 +29,7 @@ pub mod notify;
 pub mod outgoing;
 pub mod past;
 pub mod policy;
+pub mod ports;
 pub mod reach;
 pub mod record;
 pub mod replay;

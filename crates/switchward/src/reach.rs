@@ -9,8 +9,8 @@ use crate::policy;
 use crate::store::audit::Audited;
 use guard::Ban;
 use guard::engine::{Learnt, MOST_LEARNT};
-use ipnet::IpNet;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -26,6 +26,8 @@ pub struct Told {
 #[derive(Default)]
 struct Known {
     all: Vec<Learnt>,
+    /// The ports that its profiles listen on, and whose each is.
+    ports: BTreeMap<u16, Arc<str>>,
     /// The switch's own addresses, as its events tell them: IPv4 and IPv6.
     own: [Option<IpAddr>; 2],
 }
@@ -34,6 +36,19 @@ impl Told {
     /// What is out of reach because of this switch.
     pub fn all(&self) -> Vec<Learnt> {
         self.known.lock().all.clone()
+    }
+
+    /// The ports that its profiles listen on, and whose each is: "profile internal of freeswitch".
+    pub fn ports(&self) -> BTreeMap<u16, Arc<str>> {
+        self.known.lock().ports.clone()
+    }
+
+    /// Replaces the ports; tells whether that changes anything.
+    pub(crate) fn listens(&self, ports: BTreeMap<u16, Arc<str>>) -> bool {
+        let mut known = self.known.lock();
+        let is_new = known.ports != ports;
+        known.ports = ports;
+        is_new
     }
 
     /// The switch's own addresses.
@@ -54,7 +69,7 @@ impl Told {
     /// Replaces what is known; tells whether that changes anything.
     pub(crate) fn replace(&self, mut all: Vec<Learnt>) -> bool {
         all.sort();
-        all.dedup_by(|one, other| one.ip == other.ip);
+        all.dedup_by(|one, other| one.net == other.net);
         all.truncate(MOST_LEARNT);
         let mut known = self.known.lock();
         let is_new = known.all != all;
@@ -69,19 +84,19 @@ pub fn publish(app: &App) {
     let _order = ORDER.lock();
     let mut all: Vec<Learnt> = app.switches.iter().flat_map(|switch| switch.learnt.all()).collect();
     all.sort();
-    all.dedup_by(|one, other| one.ip == other.ip);
+    all.dedup_by(|one, other| one.net == other.net);
     if all.len() > MOST_LEARNT {
         tracing::warn!(
             addresses = all.len(),
             most = MOST_LEARNT,
-            "too many gateways; not all of them are out of reach"
+            "too many gateways and networks of access lists; not all of them are out of reach"
         );
         all.truncate(MOST_LEARNT);
     }
     tell_lifted(app, app.guard.learn_reach(&all, clock::now()));
     if let Some(writer) = app.mirror.firewall() {
         let mut protect = policy::firewall(&app.config.load(), &app.own).protect;
-        protect.extend(all.iter().map(|learnt| IpNet::from(learnt.ip)));
+        protect.extend(all.iter().map(|learnt| learnt.net));
         writer.protect(protect);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::compiled::Ready;
 use super::seen::Seen;
-use super::{Guard, Learnt};
+use super::{Guard, Learnt, Operator};
 use crate::ban::{Allowed, Ban};
 use crate::observation::{Observation, What};
 use crate::policy::{CALL_RATE, FAILED, REGISTRATION_RATE, WRONG_CALL_STATE};
@@ -43,6 +43,8 @@ pub struct Explanation {
     pub out_of_reach: Option<IpNet>,
     /// What it, or an address beside it in its IPv6 /64, was learnt to be: a gateway, a trunk, the switch.
     pub learnt: Option<Learnt>,
+    /// Who proved an operator's credential there lately, for which no rule bans it.
+    pub operator: Option<Operator>,
     /// The ban that covers it.
     pub ban: Option<Arc<Ban>>,
     /// Bans of single ports of it.
@@ -138,6 +140,7 @@ impl Guard {
             source,
             out_of_reach: compiled.reaches_not(source),
             learnt: self.reach.label(source),
+            operator: self.reach.operator_in(Target::Host(source), now),
             ban: self.ledger.banned(ip, 0, now),
             ports: self.ledger.port_bans(source, now),
             allowed: self.ledger.allow_entry(Target::host(ip), now),

@@ -24,12 +24,13 @@ impl Seen<'_> {
 
 impl Guard {
     /// Whether somebody lives in a net who must not lose the switch for his neighbours: a registered phone, one that has earned
-    /// trust and is away, an allow entry, a trusted, protected or learnt address. Looks at all of them: for the rare moment before a net
+    /// trust and is away, an allow entry, a trusted, protected or learnt address, an operator. Looks at all of them: for the rare moment before a net
     /// is banned.
     pub(super) fn has_residents(&self, compiled: &Compiled, target: Target, now: Time) -> bool {
         let net = target.covers();
         overlapping(compiled.policy.trusted.iter().chain(&compiled.policy.protected), target).is_some()
             || self.reach.overlapping(target).is_some()
+            || self.reach.operator_in(target, now).is_some()
             || (compiled.policy.allow && self.ledger.has_allowed_within(&net, now))
             || self.shards.iter().any(|shard| shard.lock().standings.is_any_within(&net, now))
             || self.past.reputation().is_any_trusted_within(&net, now)

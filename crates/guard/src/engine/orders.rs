@@ -4,7 +4,7 @@
 //! operator's own address, or contradict an entry that stands.
 
 use super::seen::Seen;
-use super::{Guard, Place, overlapping};
+use super::{Guard, Learnt, Place, overlapping};
 use crate::ban::{Allowed, Ban, Origin, Reason, Scope};
 use crate::ledger::Entered;
 use crate::observation::{Observation, What};
@@ -37,14 +37,24 @@ pub enum Refusal {
         net: ipnet::IpNet,
     },
     /// The target holds a gateway, a trunk or an address of a switch, as the switch told.
-    #[error("{target} holds {ip}, which is {label}; banning it would cut off your own calls")]
+    #[error("{target} holds {}, which is {}; banning it would cut off your own calls", learnt.place(), learnt.label)]
     Learnt {
+        /// What should have been banned.
+        target: Target,
+        /// What is in it.
+        learnt: Learnt,
+    },
+    /// The target is a network in which an operator is.
+    #[error(
+        "{target} holds {ip}, where {name} proved an operator's credential lately; ban that address by itself if it is not theirs"
+    )]
+    Operator {
         /// What should have been banned.
         target: Target,
         /// The address.
         ip: std::net::IpAddr,
-        /// What it is.
-        label: Arc<str>,
+        /// Whose credential.
+        name: Arc<str>,
     },
     /// The target is on the allow-list by an operator's order.
     #[error("{target} is on the allow-list ({entry}); remove it there first")]
@@ -131,8 +141,9 @@ impl Guard {
     ) -> Result<Arc<Ban>, Refusal> {
         self.may_be_banned(target, now)?;
         let by = Origin::Operator(who.into());
-        if let Target::Host(_) = target {
+        if let Target::Host(source) = target {
             self.ledger.disallow(target, by.clone());
+            self.reach.disown(source);
         }
         let Terms { until, scope, text, note } = terms;
         let text = if text.is_empty() { "banned by hand" } else { text };
@@ -147,7 +158,8 @@ impl Guard {
     /// Whether an order may ban a target.
     ///
     /// # Errors
-    /// When the target overlaps a trusted or protected network, what was learnt, or an operator's allow entry.
+    /// When the target overlaps a trusted or protected network, what was learnt, or an operator's allow entry, or is a network in
+    /// which an operator is.
     pub fn may_be_banned(&self, target: Target, now: Time) -> Result<(), Refusal> {
         let policy = self.policy.load();
         if let Some(net) = overlapping(&policy.policy.trusted, target) {
@@ -157,7 +169,11 @@ impl Guard {
             return Err(Refusal::Protected { target, net });
         }
         if let Some(learnt) = self.reach.overlapping(target) {
-            return Err(Refusal::Learnt { target, ip: learnt.ip, label: learnt.label });
+            return Err(Refusal::Learnt { target, learnt });
+        }
+        // Exactly such an address may be a thief's: whoever names it means it.
+        if let (Target::Net(_), Some(found)) = (target, self.reach.operator_in(target, now)) {
+            return Err(Refusal::Operator { target, ip: found.ip, name: found.name });
         }
         if let Some(entry) = self.ledger.operator_allow_overlapping(target, now) {
             return Err(Refusal::AllowListed { target, entry: entry.target });

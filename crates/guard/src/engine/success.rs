@@ -37,7 +37,7 @@ impl Guard {
             return;
         }
         self.earned(seen);
-        let is_out_of_reach = || compiled.is_out_of_reach(seen.source) || self.reach.holds(seen.source);
+        let is_out_of_reach = || compiled.is_out_of_reach(seen.source) || self.reach.is_learnt(seen.source);
         if policy.allow && policy.allow_on_success && !is_out_of_reach() {
             let Observation { user, domain, .. } = *seen.seen;
             let entry = self.ledger.succeeded(seen.ip, user, domain, policy.allow_ttl, seen.now);

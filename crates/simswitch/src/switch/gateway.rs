@@ -46,6 +46,29 @@ pub(super) fn status(shared: &Shared) -> String {
     out
 }
 
+/// `sofia status profile NAME`: the lines up to the codecs (mod_sofia.c, `cmd_status`), with the ports of the table.
+pub(super) fn profile(shared: &Shared, name: &str) -> String {
+    let table = status(shared);
+    let mut lines = table.lines().map(|line| line.split('\t').map(str::trim));
+    let found = lines.find_map(|mut columns| {
+        let is_it = columns.next() == Some(name) && columns.next() == Some("profile");
+        columns.next().filter(|_| is_it)
+    });
+    let Some(url) = found else { return "Invalid Profile!\n".into() };
+    let host = url.rsplit('@').next().unwrap_or(url);
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let line = "=".repeat(97);
+    let domain = &shared.identity().domain;
+    format!(
+        "{line}\nName             \t{name}\nDomain Name      \tN/A\nAuto-NAT         \tfalse\n\
+         DBName           \tsofia_reg_{name}\nPres Hosts       \t{domain}\nDialplan         \tXML\n\
+         Context          \tpublic\nChallenge Realm  \tauto_from\nRTP-IP           \t{host}\n\
+         SIP-IP           \t{host}\nURL              \t{url}\n\
+         BIND-URL         \t{url};transport=udp,tcp\nHOLD-MUSIC       \tlocal_stream://moh\n\
+         OUTBOUND-PROXY   \tN/A\n"
+    )
+}
+
 /// `sofia xmlstatus gateway`: all, or the one of this name.
 pub(super) fn xml(shared: &Shared, name: Option<&str>) -> String {
     let gateways = shared.knobs().gateways.clone();

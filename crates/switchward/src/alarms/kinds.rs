@@ -16,7 +16,7 @@ const USUAL: Kind = Kind {
 };
 
 /// All kinds that there are.
-pub const ALL: [&Kind; 16] = [
+pub const ALL: [&Kind; 17] = [
     &SILENCE,
     &DISCONNECTED,
     &RECONNECTS,
@@ -28,6 +28,7 @@ pub const ALL: [&Kind; 16] = [
     &DEGRADED,
     &KERNEL_DIFFERS,
     &KERNEL_CHANGED,
+    &SIP_PORTS_OPEN,
     &STORE_FAILING,
     &LEDGER_NEARLY_FULL,
     &AUDIT_FAILING,
@@ -133,6 +134,16 @@ pub static KERNEL_CHANGED: Kind = Kind {
     over: "nobody has changed our firewall any more",
     when: "Somebody else destroyed or changed our table, sets or rule within `alarms.window`; it was repaired.",
     mend: "Find who runs `nft flush ruleset`, `iptables-restore` or a firewall service's reload, and let it leave our table alone.",
+    ..USUAL
+};
+/// A ban leaves a way in.
+pub static SIP_PORTS_OPEN: Kind = Kind {
+    name: "sip-ports-open",
+    raise_after: Duration::from_secs(2),
+    over_at_once: true,
+    over: "a ban of the SIP ports closes all ports of the switches' profiles",
+    when: "A profile of a switch listens on a port that a ban of the SIP ports does not close: `firewall.learn_sip_ports` is off, or the port could not be added.",
+    mend: "The text names the port and what to set: `firewall.sip_ports`, or `firewall.learn_sip_ports = true`.",
     ..USUAL
 };
 /// The disk does not take everything.

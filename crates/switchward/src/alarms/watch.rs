@@ -124,6 +124,7 @@ impl Watch {
         let stats = writer.stats();
         let degraded = stats.degraded.as_ref();
         see.see(&DEGRADED, "", degraded.map(|reason| format!("the kernel does not hold all bans: {reason}")));
+        see.see(&SIP_PORTS_OPEN, "", crate::ports::look(see.app).trouble());
         let foreign = self.foreign.within(see.limits.window, see.now.up, stats.foreign_flushes);
         see.see(&KERNEL_CHANGED, "", (foreign > 0).then(|| {
             "somebody else changed our firewall; it was repaired: let who did it leave our table alone".into()

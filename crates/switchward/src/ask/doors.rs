@@ -4,6 +4,7 @@ use super::client::Client;
 use super::table::{shown, table, utc};
 use super::{Daemon, Failure};
 use crate::doors::Report;
+use crate::http::overview::OperatorPlace;
 use clap::Args;
 use std::io::Write;
 
@@ -17,7 +18,7 @@ pub struct Asked {
 /// Prints the doors as a table, then what is weak about each.
 pub(super) async fn print(client: &Client, out: &mut dyn Write) -> Result<(), Failure> {
     let answer = client.read("/security/doors").await?;
-    let Some(Report { warnings, doors }) = client.understand(&answer, out)? else { return Ok(()) };
+    let Some(Report { warnings, doors, operators }) = client.understand(&answer, out)? else { return Ok(()) };
     let mut rows = table(&["door", "listens on", "since (UTC)", "reach", "over", "credentials", "addresses"]);
     for door in &doors {
         rows.add_row([
@@ -43,6 +44,15 @@ pub(super) async fn print(client: &Client, out: &mut dyn Write) -> Result<(), Fa
             )?;
             writeln!(out, "  mend: {}", shown(&finding.mend))?;
         }
+    }
+    for OperatorPlace { ip, name, last, .. } in &operators {
+        writeln!(
+            out,
+            "{} proved a credential from {}, last {} UTC: no rule bans that address",
+            shown(name),
+            shown(ip),
+            shown(&utc(last))
+        )?;
     }
     match warnings {
         0 => writeln!(

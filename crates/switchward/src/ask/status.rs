@@ -5,7 +5,7 @@ use super::table::{ago, grouped, shown};
 use super::{Daemon, Failure, one_address};
 use crate::clock;
 use crate::http::alarms::AlarmState;
-use crate::http::overview::{FirewallState, Overview, StoreState, SwitchState};
+use crate::http::overview::{FirewallState, OperatorPlace, Overview, StoreState, SwitchState};
 use crate::http::why::Why;
 use clap::Args;
 use guard::Time;
@@ -65,6 +65,9 @@ pub(super) fn page(overview: &Overview, now: Time) -> String {
     for problem in kernel_problems(&overview.firewall) {
         page.line("kernel", problem);
     }
+    if let Some(ports) = ports_line(&overview.firewall) {
+        page.line("kernel", ports);
+    }
     if let Some(figures) = figures(&overview.firewall) {
         page.line("kernel", figures);
     }
@@ -88,6 +91,13 @@ pub(super) fn page(overview: &Overview, now: Time) -> String {
         page.line("engine", shortage);
     }
     page.line("log", overview.log_level.clone());
+    for place in overview.operators.iter().take(MOST_LEARNT) {
+        let OperatorPlace { ip, name, last, .. } = place;
+        page.line("operators", format!("never banned by a rule: {ip} ({name}, {})", ago(last, now)));
+    }
+    if overview.operators.len() > MOST_LEARNT {
+        page.line("operators", format!("and {} more", overview.operators.len() - MOST_LEARNT));
+    }
     for warning in &overview.warnings {
         page.line("access", format!("WARNING: {warning}"));
     }
@@ -191,6 +201,10 @@ fn kernel_problems(firewall: &FirewallState) -> Vec<String> {
     problems.extend(firewall.unenforced.as_ref().map(|reason| format!("NOT ENFORCED: {reason}")));
     problems.extend(firewall.degraded.as_ref().map(|reason| format!("DEGRADED: {reason}")));
     problems.extend(firewall.problems.iter().map(|problem| format!("PROBLEM: {problem}")));
+    for open in &firewall.open_sip_ports {
+        problems
+            .push(format!("OPEN: port {} ({}) to who is banned from SIP: {}", open.port, open.of, open.mend));
+    }
     for set in &firewall.sets {
         if set.elements.is_some_and(|elements| elements >= u64::from(set.capacity)) {
             problems
@@ -198,6 +212,18 @@ fn kernel_problems(firewall: &FirewallState) -> Vec<String> {
         }
     }
     problems
+}
+
+/// What a ban of the SIP ports closes.
+fn ports_line(firewall: &FirewallState) -> Option<String> {
+    if !firewall.enforcing || firewall.sip_ports.is_empty() {
+        return None;
+    }
+    let mut line = format!("a ban from SIP closes {}", firewall.sip_ports.join(", "));
+    for learnt in &firewall.learnt_sip_ports {
+        line += &format!("\n{} is learnt: {}", learnt.port, learnt.of);
+    }
+    Some(line)
 }
 
 fn figures(firewall: &FirewallState) -> Option<String> {

@@ -4,7 +4,7 @@
 //! to the guard there, so that guessing here is the attack that it is there; the door writes them into the audit of commands.
 
 use super::caller;
-use crate::access::{Arrival, Door, identify};
+use crate::access::{Arrival, Door, identify, operators};
 use crate::app::App;
 use broker::desk::Visit;
 use broker::directory::Claim;
@@ -40,7 +40,10 @@ impl Gate {
             }
         };
         match found {
-            Ok(who) => Admission::Welcome(caller::identity(&app, &who)),
+            Ok(who) => {
+                operators::note(&app, &who);
+                Admission::Welcome(caller::identity(&app, &who))
+            }
             Err(identify::Denied::Wrong(why)) => {
                 tracing::info!(peer = %stranger.peer, door = arrival.door.word(), "refused at the event socket door: {why}");
                 Admission::Wrong(why)

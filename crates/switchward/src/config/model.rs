@@ -226,6 +226,8 @@ pub struct Firewall {
     pub table: String,
     /// Ports that a ban with the SIP scope closes.
     pub sip_ports: Vec<PortRange>,
+    /// Whether it closes the ports of the switches' profiles, too.
+    pub learn_sip_ports: bool,
     /// Most elements of one kernel set, 1 to 16,777,216.
     pub max_elements: u32,
     /// Remove the connection-tracking entries of a banned source.
@@ -267,6 +269,8 @@ pub struct GuardLimits {
     pub timeline: u32,
     /// Read the switches' logs too.
     pub log: bool,
+    /// Whether whom the switches' access lists let in is out of reach.
+    pub learn_acl: bool,
     /// A switch that sends no event for so long raises an alarm.
     pub silence_alarm: Duration,
     /// Sources, accounts and earlier bans remembered over weeks, each.

@@ -57,6 +57,7 @@ impl Config {
             firewall: Firewall {
                 on_exit: self.firewall.on_exit,
                 never_ban: self.firewall.never_ban,
+                learn_sip_ports: self.firewall.learn_sip_ports,
                 ..old.firewall
             },
             store: old.store,

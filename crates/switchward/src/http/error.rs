@@ -75,6 +75,7 @@ impl From<Refusal> for Error {
             Refusal::Trusted { .. }
             | Refusal::Protected { .. }
             | Refusal::Learnt { .. }
+            | Refusal::Operator { .. }
             | Refusal::AllowListed { .. }
             | Refusal::Covered { .. }
             | Refusal::Port(_) => StatusCode::BAD_REQUEST,

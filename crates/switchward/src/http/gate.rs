@@ -6,7 +6,7 @@
 
 use super::{Error, Who};
 use crate::access::record::{self, Asked, Note};
-use crate::access::{Access, Arrival, Denied, Door, Role, identify, role};
+use crate::access::{Access, Arrival, Denied, Door, Role, identify, operators, role};
 use crate::app::App;
 use crate::config::{Authentication, Config};
 use axum::extract::{MatchedPath, Request, State};
@@ -146,6 +146,7 @@ async fn admit(app: &Arc<App>, arrival: &Arrival, parts: &Parts) -> Result<Who, 
         }
     };
     who.role = app.access.rights(&who, &config);
+    operators::note(app, &who);
     let is_for_broker = who.is_proven() && role::is_brokered(route);
     if !is_for_broker && who.role.is_none_or(|role| role < needed) {
         return Err(not_enough(app, &config, who, needed, &parts.method));

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 mod firewall;
 mod geo;
 
-pub use firewall::{Bucket, FirewallState, Latency, SetState, WriterState};
+pub use firewall::{Bucket, FirewallState, Latency, OpenSipPort, SetState, SipPort, WriterState};
 pub use geo::GeoFile;
 
 /// How the daemon is doing.
@@ -62,6 +62,27 @@ pub struct Overview {
     /// What should be mended about who may come in, and about the files of countries.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// Where operators and administrators proved their credentials lately: addresses that no rule bans.
+    #[serde(default)]
+    pub operators: Vec<OperatorPlace>,
+}
+
+/// An address that proved the credential of an operator or administrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperatorPlace {
+    /// The address.
+    pub ip: String,
+    /// Whose credential: "user alice", "token ops", "certificate alice".
+    pub name: String,
+    /// Since when.
+    #[schema(format = DateTime)]
+    pub since: String,
+    /// The last time, give or take a minute.
+    #[schema(format = DateTime)]
+    pub last: String,
+    /// Until when no rule bans it, unless it comes again.
+    #[schema(format = DateTime)]
+    pub until: String,
 }
 
 /// A guarded switch.
@@ -111,9 +132,9 @@ pub struct SwitchState {
 /// An address that is never banned because a switch told so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutOfReach {
-    /// The address.
+    /// The address, or the network.
     pub ip: String,
-    /// What it is: "gateway carrier1".
+    /// What it is: "gateway carrier1", "access list carriers".
     pub label: String,
 }
 
@@ -251,7 +272,21 @@ pub(super) async fn overview(State(app): State<Arc<App>>) -> Result<Json<Overvie
         log_level: app.log.level().to_string(),
         geo: atlas.shelves().map(|shelf| GeoFile::of(shelf, now)).collect(),
         warnings,
+        operators: app.guard.operators(now).iter().map(OperatorPlace::of).collect(),
     }))
+}
+
+impl OperatorPlace {
+    pub(crate) fn of(operator: &guard::engine::Operator) -> OperatorPlace {
+        let time = |time| clock::rfc3339(Some(time));
+        OperatorPlace {
+            ip: operator.ip.to_string(),
+            name: operator.name.to_string(),
+            since: time(operator.since),
+            last: time(operator.last),
+            until: time(operator.until()),
+        }
+    }
 }
 
 impl SwitchState {
@@ -282,7 +317,7 @@ impl SwitchState {
 
 impl OutOfReach {
     fn of(learnt: &guard::engine::Learnt) -> OutOfReach {
-        OutOfReach { ip: learnt.ip.to_string(), label: learnt.label.to_string() }
+        OutOfReach { ip: learnt.place().to_string(), label: learnt.label.to_string() }
     }
 }
 

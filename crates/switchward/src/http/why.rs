@@ -53,6 +53,9 @@ pub struct Why {
     /// What a switch told that it is: "gateway carrier1". Left out when it told nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learnt: Option<String>,
+    /// Who proved the credential of an operator there lately: "user alice"; no rule bans it. Left out when nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// The ban that covers it.
     pub ban: Option<BanAccount>,
     /// Bans of single ports of it.
@@ -249,8 +252,9 @@ fn tell(app: &App, asked: IpAddr, ip: String, known: &Explanation, now: Time) ->
         out_of_reach: known
             .out_of_reach
             .map(|net| net.to_string())
-            .or_else(|| known.learnt.as_ref().map(|learnt| learnt.ip.to_string())),
+            .or_else(|| known.learnt.as_ref().map(|learnt| learnt.place().to_string())),
         learnt: known.learnt.as_ref().map(|learnt| learnt.label.to_string()),
+        operator: known.operator.as_ref().map(|operator| operator.name.to_string()),
         ban: known.ban.as_ref().map(|ban| BanAccount::of(ban, &rules, now)),
         port_bans: known.ports.iter().map(|ban| BanAccount::of(ban, &rules, now)).collect(),
         allowed: known.allowed.as_ref().map(AllowAccount::of),
@@ -283,7 +287,7 @@ fn standing(known: &Explanation) -> Standing {
         Standing::Banned
     } else if !known.ports.is_empty() {
         Standing::PortBanned
-    } else if known.out_of_reach.is_some() || known.learnt.is_some() {
+    } else if known.out_of_reach.is_some() || known.learnt.is_some() || known.operator.is_some() {
         Standing::OutOfReach
     } else if known.allowed.is_some() {
         Standing::Allowed

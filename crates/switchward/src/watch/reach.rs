@@ -1,4 +1,5 @@
-//! Learns from a switch what is out of reach: its gateways and trunks, and its own addresses.
+//! Learns from a switch what is out of reach: its gateways and trunks, whom its access lists let in, and its own addresses; and which
+//! ports its profiles listen on.
 //!
 //! It asks when events begin to be read, when a gateway comes, goes or changes, when the switch has another address, and now and
 //! then; names are asked of DNS again when their time to live is over, and a look that fails keeps what was there. Start with
@@ -7,14 +8,17 @@
 use crate::app::App;
 use crate::names::HostName;
 use crate::names::lookup::{self, Answer, Family, parse_server};
+use crate::ports;
 use crate::reach;
 use crate::switch::Switch;
+use extract::freeswitch::acl::{self, Admitted};
 use extract::freeswitch::gateways::{Host, Kind, Place, gateways, status};
+use extract::freeswitch::profiles;
 use guard::engine::{Learnt, MOST_LEARNT};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,24 +26,34 @@ use tokio::task::JoinSet;
 
 /// Learns whenever `up` says that events are read, until its sender is gone.
 pub(super) async fn follow(app: Arc<App>, switch: Arc<Switch>, mut up: watch::Receiver<bool>) {
-    let mut places = Vec::new();
+    let mut told = Said::default();
     let mut names = Names::default();
     loop {
         if up.wait_for(|up| *up).await.is_err() {
             return;
         }
         match ask(&switch).await {
-            Ok(told) => places = told,
+            Ok((places, listens)) => {
+                told.places = places;
+                if switch.learnt.listens(listens) {
+                    ports::publish(&app);
+                }
+            }
             Err(why) => tracing::warn!(
                 switch = switch.name,
                 %why,
                 "the switch did not list its gateways; firewall.never_ban keeps them out of reach"
             ),
         }
+        let is_wanted = app.config.load().guard.learn_acl;
+        match is_wanted {
+            true => ask_lists(&switch, &mut told).await,
+            false => told.admitted.clear(),
+        }
         // What is known is in force before the names are asked, which takes its time.
-        put_in_force(&app, &switch, &places, &names);
-        let next = names.look(&app, &places).await;
-        put_in_force(&app, &switch, &places, &names);
+        put_in_force(&app, &switch, &told, &names);
+        let next = names.look(&app, &told.places).await;
+        put_in_force(&app, &switch, &told, &names);
         let wait = async {
             tokio::select! {
                 () = switch.learnt.again.notified() => tokio::time::sleep(SETTLE).await,
@@ -55,31 +69,86 @@ pub(super) async fn follow(app: Arc<App>, switch: Arc<Switch>, mut up: watch::Re
     }
 }
 
+/// What the switch said last.
+#[derive(Default)]
+struct Said {
+    places: Vec<Place>,
+    admitted: Vec<Admitted>,
+    /// Whether it was said that the access lists cannot be read.
+    has_complained: bool,
+}
+
+/// The ports of the profiles, and whose each is.
+type Listens = BTreeMap<u16, Arc<str>>;
+
+async fn api(switch: &Switch, command: &str) -> Result<Vec<u8>, String> {
+    let answer = switch.commands.api(command, Duration::from_secs(30)).await;
+    answer.map(|answer| answer.to_vec()).map_err(|error| error.to_string())
+}
+
 /// Gateways and profiles, as the switch lists them.
-async fn ask(switch: &Switch) -> Result<Vec<Place>, String> {
-    let api = async |command| {
-        let answer = switch.commands.api(command, Duration::from_secs(30)).await;
-        answer.map_err(|error| error.to_string())
-    };
-    let listed = gateways(&api("sofia xmlstatus gateway").await?, MOST_LEARNT);
-    let mut places = status(&api("sofia status").await?, MOST_LEARNT);
+async fn ask(switch: &Switch) -> Result<(Vec<Place>, Listens), String> {
+    let listed = gateways(&api(switch, "sofia xmlstatus gateway").await?, MOST_LEARNT);
+    let table = api(switch, "sofia status").await?;
+    let mut listens = Listens::new();
+    for profile in profiles::running(&table, MOST_PROFILES) {
+        let mut found = profile.ports.clone();
+        if profile.is_plain() {
+            // Those for WebSocket are told here alone; without an answer the others count.
+            let told = api(switch, &format!("sofia status profile {}", profile.name)).await;
+            found.extend(told.map(|told| profiles::ports(&told)).unwrap_or_default());
+        }
+        let of: Arc<str> = format!("profile {} of {}", profile.name, switch.name).into();
+        for port in found {
+            listens.entry(port).or_insert_with(|| of.clone());
+        }
+    }
+    let mut places = status(&table, MOST_LEARNT);
     let proxies: BTreeSet<&str> = listed.iter().map(|place| &*place.name).collect();
     places.retain(|place| place.kind != Kind::Gateway || !proxies.contains(&*place.name));
     places.extend(listed);
-    Ok(places)
+    Ok((places, listens))
 }
 
-fn put_in_force(app: &App, switch: &Switch, places: &[Place], names: &Names) {
-    if switch.learnt.replace(learnt(switch, places, names)) {
-        reach::publish(app);
-        let gateways = places.iter().filter(|place| place.kind == Kind::Gateway).count();
-        tracing::info!(switch = switch.name, gateways, "learnt which addresses are out of reach");
+/// Whom the switch's access lists let in. What was known is kept when it does not tell.
+async fn ask_lists(switch: &Switch, said: &mut Said) {
+    let why = match api(switch, LISTS).await {
+        Ok(answer) if acl::is_answer(&answer) => {
+            said.admitted = acl::admitted(&answer, MOST_ADMITTED);
+            if said.admitted.len() == MOST_ADMITTED {
+                tracing::warn!(
+                    switch = switch.name,
+                    most = MOST_ADMITTED,
+                    "the switch's access lists let in more networks than are kept out of reach; firewall.never_ban takes the rest"
+                );
+            }
+            said.has_complained = false;
+            return;
+        }
+        Ok(answer) => guard::printable(answer[..answer.len().min(200)].trim_ascii()),
+        Err(why) => why,
+    };
+    if !std::mem::replace(&mut said.has_complained, true) {
+        tracing::warn!(
+            switch = switch.name,
+            why,
+            "the switch did not tell its access lists; firewall.never_ban keeps trunks that they let in out of reach"
+        );
     }
 }
 
-fn learnt(switch: &Switch, places: &[Place], names: &Names) -> Vec<Learnt> {
+fn put_in_force(app: &App, switch: &Switch, said: &Said, names: &Names) {
+    if switch.learnt.replace(learnt(app, switch, said, names)) {
+        reach::publish(app);
+        let gateways = said.places.iter().filter(|place| place.kind == Kind::Gateway).count();
+        let admitted = said.admitted.len();
+        tracing::info!(switch = switch.name, gateways, admitted, "learnt which addresses are out of reach");
+    }
+}
+
+fn learnt(app: &App, switch: &Switch, said: &Said, names: &Names) -> Vec<Learnt> {
     let mut all = Vec::new();
-    for place in places {
+    for place in &said.places {
         let label: Arc<str> = match place.kind {
             Kind::Gateway => format!("gateway {}", place.name),
             Kind::Profile => format!("switch {} (profile {})", switch.name, place.name),
@@ -87,7 +156,7 @@ fn learnt(switch: &Switch, places: &[Place], names: &Names) -> Vec<Learnt> {
         .into();
         let mut add = |ip: IpAddr| {
             if !ip.is_unspecified() && !ip.is_multicast() {
-                all.push(Learnt { ip, label: label.clone() });
+                all.push(Learnt::address(ip, label.clone()));
             }
         };
         match &place.host {
@@ -97,8 +166,14 @@ fn learnt(switch: &Switch, places: &[Place], names: &Names) -> Vec<Learnt> {
     }
     let own: Arc<str> = format!("switch {}", switch.name).into();
     let own =
-        switch.learnt.own().filter(|ip| !ip.is_unspecified()).map(|ip| Learnt { ip, label: own.clone() });
+        switch.learnt.own().filter(|ip| !ip.is_unspecified()).map(|ip| Learnt::address(ip, own.clone()));
     all.extend(own);
+    for Admitted { list, net } in &said.admitted {
+        let is_ours = NOBODYS.iter().any(|ip| net.contains(ip)) || app.own.contains(net);
+        if !is_ours && !net.addr().is_loopback() && !net.addr().is_multicast() {
+            all.push(Learnt { net: *net, label: format!("access list {list}").into() });
+        }
+    }
     all
 }
 
@@ -208,6 +283,19 @@ const SHORTEST_TTL: Duration = Duration::from_secs(30);
 /// After the first sign, so that a rescan of a hundred gateways is one question.
 const SETTLE: Duration = Duration::from_millis(250);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
+/// Where the switch's access lists are.
+const LISTS: &str = "xml_locate configuration configuration name acl.conf";
+/// No trunk has these.
+const NOBODYS: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    IpAddr::V4(Ipv4Addr::LOCALHOST),
+    IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    IpAddr::V6(Ipv6Addr::LOCALHOST),
+];
+/// Networks of access lists of a switch.
+const MOST_ADMITTED: usize = 512;
+/// Profiles of a switch that are asked for their ports.
+const MOST_PROFILES: usize = 64;
 const MOST_NAMES: usize = 256;
 /// Names that are asked at a time.
 const AT_ONCE: usize = 16;

@@ -38,6 +38,15 @@ impl Client {
         client
     }
 
+    /// One from an address of this machine.
+    pub(crate) async fn connect_from(address: SocketAddr, from: std::net::Ipv4Addr) -> Client {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut client = Client(socket.connect(address).await.unwrap());
+        assert!(client.read().await.contains("auth/request"));
+        client
+    }
+
     /// The next packet with its body; empty at the end.
     pub(crate) async fn read(&mut self) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);

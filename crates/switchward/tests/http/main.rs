@@ -38,6 +38,7 @@ mod name_server;
 mod names;
 mod notifications;
 mod odd;
+mod operators;
 mod reach;
 mod receivers;
 mod reports;

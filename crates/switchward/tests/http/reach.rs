@@ -190,3 +190,166 @@ async fn a_reload_keeps_what_was_learnt() {
     daemon.refuse("198.51.100.7", "1000", 100);
     assert_eq!(daemon.app.guard.ledger().sizes().0, 0);
 }
+
+const LISTS: &str = "xml_locate configuration configuration name acl.conf";
+
+fn lists(nodes: &str) -> String {
+    format!(
+        "<configuration name=\"acl.conf\" description=\"Network Lists\">\n  <network-lists>\n\
+         <list name=\"lan\" default=\"allow\">\n<node type=\"allow\" cidr=\"198.51.100.99/32\"></node>\n</list>\n\
+         <list name=\"carriers\" default=\"deny\">\n{nodes}</list>\n</network-lists>\n</configuration>\n"
+    )
+}
+
+fn allow(cidr: &str) -> String {
+    format!("<node type=\"allow\" cidr=\"{cidr}\"></node>\n\n")
+}
+
+#[tokio::test]
+async fn whom_an_access_list_lets_in_is_never_banned_until_it_no_longer_does() {
+    let (switch, daemon) = stage(Kernel::Real, Vec::new(), |_| {}).await;
+    let nodes = [
+        "203.0.113.0/24",
+        "198.51.100.7/32",
+        "2001:db8:1::/48",
+        "127.0.0.0/8",
+        "127.9.0.0/16",
+        "192.0.0.0/8",
+    ]
+    .map(allow)
+    .concat();
+    switch.set_api(LISTS, &lists(&nodes));
+    for target in ["203.0.113.50", "198.51.100.99", "198.51.100.0/24"] {
+        daemon.post("/security/blacklist", &json!({"ip": target})).await.ok();
+    }
+    let _reader = read(&daemon);
+    let of_list = Some("access list carriers".to_owned());
+    eventually("the list is learnt", || label(&daemon, "203.0.113.9") == of_list).await;
+    // As a gateway, it lifts what stands against it, and is refused to an operator.
+    eventually("bans are lifted", || daemon.app.guard.ledger().sizes().0 == 1).await;
+    assert_eq!(label(&daemon, "2001:db8:1:2::3"), of_list);
+    assert_eq!(label(&daemon, "127.8.0.1"), None);
+    assert_eq!(label(&daemon, "127.9.0.1"), None);
+    for stranger in ["192.0.2.9", "198.51.100.99", "198.51.100.8", "203.0.114.1"] {
+        assert_eq!(label(&daemon, stranger), None, "{stranger}");
+    }
+    for ip in ["203.0.113.9", "198.51.100.7", "198.51.100.8"] {
+        daemon.refuse(ip, "1000", 100);
+    }
+    let banned = daemon.get("/security/blacklist").await.ok();
+    assert_eq!(banned.as_object().unwrap().keys().collect::<Vec<_>>(), ["198.51.100.8", "198.51.100.99"]);
+    let refusal = daemon.post("/security/blacklist", &json!({"ip": "203.0.113.77"})).await.error(400);
+    assert!(refusal.contains("203.0.113.0/24") && refusal.contains("access list carriers"), "{refusal}");
+    let view = daemon.get("/security/overview").await.ok();
+    let listed = view["switches"][0]["outOfReach"].as_array().unwrap();
+    assert!(listed.contains(&json!({"ip": "203.0.113.0/24", "label": "access list carriers"})), "{listed:?}");
+
+    // What the switch does not tell now is kept; what it tells otherwise is not.
+    switch.set_api(LISTS, "-ERR permission denied\n");
+    switch.set_gateways(vec![Gateway::new("one", "sip:198.51.100.20")]);
+    eventually("the gateway is learnt", || label(&daemon, "198.51.100.20").is_some()).await;
+    assert_eq!(label(&daemon, "203.0.113.9"), of_list);
+    switch.set_api(LISTS, &lists(&allow("203.0.113.128/25")));
+    switch.set_gateways(vec![Gateway::new("two", "sip:198.51.100.21")]);
+    eventually("the list is narrower", || label(&daemon, "203.0.113.9").is_none()).await;
+    assert_eq!(label(&daemon, "203.0.113.200"), of_list);
+
+    // Off by the configuration, while it runs.
+    let mut config = (*daemon.app.config.load_full()).clone();
+    config.guard.learn_acl = false;
+    daemon.app.reload(config);
+    eventually("the list counts no more", || label(&daemon, "203.0.113.200").is_none()).await;
+    assert!(label(&daemon, "198.51.100.21").is_some());
+}
+
+#[tokio::test]
+async fn the_lists_that_a_switch_ships_with_put_nobody_out_of_reach() {
+    let (_switch, daemon) = stage(Kernel::None, vec![Gateway::new("one", "sip:198.51.100.20")], |_| {}).await;
+    let _reader = read(&daemon);
+    eventually("the gateway is learnt", || label(&daemon, "198.51.100.20").is_some()).await;
+    let learnt = daemon.app.switches[0].learnt.all();
+    assert!(learnt.iter().all(|learnt| !learnt.label.starts_with("access list")), "{learnt:?}");
+}
+
+/// `sofia status` of a switch whose profile is not where FreeSWITCH ships it.
+fn elsewhere(port: u16) -> String {
+    format!(
+        "                     Name\t   Type\t                                      Data\tState\n=====\n\
+         \x20                internal\tprofile\t             sip:mod_sofia@127.0.0.1:{port}\tRUNNING (0)\n\
+         \x20                internal\tprofile\t             sip:mod_sofia@127.0.0.1:5061\tRUNNING (0) (TLS)\n\
+         =====\n1 profiles 0 alias\n"
+    )
+}
+
+async fn ports(daemon: &Daemon) -> serde_json::Value {
+    daemon.get("/security/overview").await.ok()["firewall"].take()
+}
+
+#[tokio::test]
+async fn the_ports_of_the_switchs_profiles_are_closed_by_bans_from_sip_too() {
+    let (switch, daemon) = stage(Kernel::Real, Vec::new(), |_| {}).await;
+    switch.set_api("sofia status", &elsewhere(5160));
+    switch.set_api(
+        "sofia status profile internal",
+        "Name             \tinternal\nURL              \tsip:mod_sofia@127.0.0.1:5160\n\
+         WSS-BIND-URL     \tsips:mod_sofia@127.0.0.1:8443;transport=wss\n",
+    );
+    let _reader = read(&daemon);
+    let writer = daemon.app.mirror.firewall().unwrap();
+    let closes =
+        |port: u16| writer.stats().sip_ports.iter().any(|(first, last)| (*first..=*last).contains(&port));
+    eventually("the ports are closed", || closes(5160) && closes(8443)).await;
+    let state = ports(&daemon).await;
+    let of = "profile internal of freeswitch";
+    assert_eq!(state["sipPorts"], json!(["5060-5061", "5066", "5080-5081", "5160", "7443", "8443"]));
+    assert_eq!(state["learntSipPorts"], json!([{"port": 5160, "of": of}, {"port": 8443, "of": of}]));
+    assert_eq!((&state["openSipPorts"], &state["problems"]), (&json!([]), &json!([])));
+
+    // The profile moves, to where it must not be closed unasked: the switch's own event socket.
+    let socket = daemon.app.switches[0].port;
+    switch.set_api("sofia status profile internal", "Invalid Profile!\n");
+    switch.set_api("sofia status", &elsewhere(socket));
+    switch.set_gateways(vec![Gateway::new("one", "sip:198.51.100.20")]);
+    eventually("the port is opened again", || !closes(5160)).await;
+    let state = ports(&daemon).await;
+    assert_eq!(state["openSipPorts"][0]["port"], socket);
+    assert!(!closes(socket) && !closes(8443));
+}
+
+#[tokio::test]
+async fn a_port_that_is_not_to_be_learnt_raises_an_alarm_that_names_it_and_the_mend() {
+    let (switch, daemon) =
+        stage(Kernel::Real, Vec::new(), |config| config.firewall.learn_sip_ports = false).await;
+    switch.set_api("sofia status", &elsewhere(5160));
+    let _reader = read(&daemon);
+    eventually("the port is told", || !daemon.app.switches[0].learnt.ports().is_empty()).await;
+    let mut watch = switchward::alarms::watch::Watch::new(&daemon.app);
+    let mut alarm_of = async |wanted: bool| {
+        let looking = async {
+            loop {
+                watch.look(&daemon.app);
+                let active = daemon.get("/security/alarms").await.ok()["active"].clone();
+                let found = active.as_array().unwrap().iter().find(|alarm| alarm["name"] == "sip-ports-open");
+                if found.is_some() == wanted {
+                    return found.cloned();
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        crate::support::within(looking).await
+    };
+    let text = alarm_of(true).await.unwrap().to_string();
+    for part in ["5160 (profile internal of freeswitch)", "firewall.sip_ports", "learn_sip_ports = true"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    assert!(!text.contains("5061"), "it is closed: {text}");
+    let state = ports(&daemon).await;
+    assert_eq!((&state["openSipPorts"][0]["port"], &state["learntSipPorts"]), (&json!(5160), &json!([])));
+
+    // The mend, while it runs.
+    let mut config = (*daemon.app.config.load_full()).clone();
+    config.firewall.learn_sip_ports = true;
+    daemon.app.reload(config);
+    alarm_of(false).await;
+    assert_eq!(ports(&daemon).await["openSipPorts"], json!([]));
+}

@@ -134,6 +134,9 @@ pub(super) fn xml_locate(shared: &Shared, words: &[&str]) -> String {
         ["configuration", "configuration", "name", "event_socket.conf"] => {
             include_str!("../../../templates/api/event_socket_conf.txt").into()
         }
+        ["configuration", "configuration", "name", "acl.conf"] => {
+            include_str!("../../../templates/api/acl_conf.txt").replace("{domain}", &shared.identity().domain)
+        }
         _ => "can't find anything\n".into(),
     }
 }

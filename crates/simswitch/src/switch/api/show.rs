@@ -172,6 +172,7 @@ pub(super) fn sofia(shared: &Shared, words: &[&str]) -> String {
             found.iter().for_each(|r| out.push_str(&reg_xml(shared, r)));
             out + "  </registrations>\n</profile>\n"
         }
+        ["status", "profile", name] => gateway::profile(shared, name),
         ["status" | "xmlstatus", "profile", name, "reg", ..] => {
             format!("Invalid Profile [{name}]")
         }

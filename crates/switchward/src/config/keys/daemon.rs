@@ -151,6 +151,13 @@ pub(super) const FIREWALL: Section = Section {
         )
         .restart(),
         Setting::new(
+            "firewall.learn_sip_ports",
+            "",
+            Field::Bool(|c| &mut c.firewall.learn_sip_ports),
+            "Close the ports that the switches' SIP profiles listen on, too; off, one that is not in firewall.sip_ports raises an \
+             alarm.",
+        ),
+        Setting::new(
             "firewall.max_elements",
             "",
             count(|c| &mut c.firewall.max_elements, MOST_ELEMENTS),
@@ -262,6 +269,12 @@ pub(super) const GUARD: Section = Section {
              refusals by access lists and calls over the limit have no event.",
         )
         .restart(),
+        Setting::new(
+            "guard.learn_acl",
+            "",
+            Field::Bool(|c| &mut c.guard.learn_acl),
+            "Whom a switch's access lists (acl.conf) with the default \"deny\" let in is never banned, as its gateways are not.",
+        ),
         Setting::new(
             "guard.silence_alarm",
             "",

@@ -32,6 +32,35 @@ pub struct FirewallState {
     pub sets: Vec<SetState>,
     /// What the writer did; `null` without a firewall.
     pub writer: Option<WriterState>,
+    /// The ports that a ban of the SIP ports closes, as the configuration writes them; "0-65535" in ipset mode.
+    #[serde(default)]
+    pub sip_ports: Vec<String>,
+    /// Those of them that are not in the configuration, but told by a switch.
+    #[serde(default)]
+    pub learnt_sip_ports: Vec<SipPort>,
+    /// Ports of the switches' profiles that such a ban does not close.
+    #[serde(default)]
+    pub open_sip_ports: Vec<OpenSipPort>,
+}
+
+/// A port that a switch's profile listens on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SipPort {
+    /// The port.
+    pub port: u16,
+    /// Whose: "profile internal of freeswitch".
+    pub of: String,
+}
+
+/// A port of a profile that a ban of the SIP ports does not close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OpenSipPort {
+    /// The port.
+    pub port: u16,
+    /// Whose: "profile internal of freeswitch".
+    pub of: String,
+    /// What to do.
+    pub mend: String,
 }
 
 /// One set of the kernel, as the kernel tells it.
@@ -115,9 +144,22 @@ pub(super) async fn firewall(app: &App) -> FirewallState {
         told_by_kernel: false,
         sets: Vec::new(),
         writer: None,
+        sip_ports: Vec::new(),
+        learnt_sip_ports: Vec::new(),
+        open_sip_ports: Vec::new(),
     };
     let Some(writer) = app.mirror.firewall() else { return state };
     ask_health(writer.clone(), &mut state).await;
+    let ports = crate::ports::look(app);
+    state.sip_ports = ports.ranges();
+    let of = |one: &crate::ports::Learnt| SipPort { port: one.port, of: one.of.to_string() };
+    state.learnt_sip_ports = ports.learnt.iter().map(of).collect();
+    let open = |one: &crate::ports::Open| OpenSipPort {
+        port: one.port,
+        of: one.of.to_string(),
+        mend: one.mend.into(),
+    };
+    state.open_sip_ports = ports.open.iter().map(open).collect();
     let stats = writer.stats();
     state.degraded.clone_from(&stats.degraded);
     let told = told_bans(&state, &app.config.load().security.ipset_name);

@@ -41,7 +41,16 @@ pub(super) fn words(account: &Why, known: &Explanation, place: Option<&Place>, n
         tell_case(&mut text, told);
     }
     if let Some(learnt) = &known.learnt {
-        _ = write!(text, "\n  out of reach: {} is {}, as the switch told", learnt.ip, learnt.label);
+        _ = write!(text, "\n  out of reach: {} is {}, as the switch told", learnt.place(), learnt.label);
+    }
+    if let Some(operator) = &known.operator {
+        _ = write!(
+            text,
+            "\n  no rule bans it until {}: {} proved a credential from {}",
+            clock::rfc3339(Some(operator.until())),
+            operator.name,
+            operator.ip
+        );
     }
     if let Some(net) = known.out_of_reach {
         _ = write!(text, "\n  out of reach: in {net}, which is trusted, an operator's or the host's own");

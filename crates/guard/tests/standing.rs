@@ -208,7 +208,7 @@ fn grows(evidence: Evidence, hours: [u64; 10]) {
         assert_eq!(ban.reason.priors as usize, lengths.len());
         assert_eq!(ban.target, Target::host(other(1)));
         lengths.push(length(&ban).as_secs() / 3600);
-        now = ban.until.unwrap() + MINUTE;
+        now = ban.since + length(&ban) + MINUTE;
         guard.tick(now);
     }
     assert_eq!(lengths, hours);

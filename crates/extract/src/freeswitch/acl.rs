@@ -41,7 +41,7 @@ pub fn admitted(xml: &[u8], most: usize) -> Vec<Admitted> {
         let Some(name) = attribute(attributes, "name") else { continue };
         let (allowed, denied) = nodes(inside);
         let whole = allowed.into_iter().filter(|net| !denied.iter().any(|hole| net.contains(hole)));
-        for net in whole.filter(|net| is_narrow(net)) {
+        for net in whole.filter(is_narrow) {
             if admitted.len() == most {
                 return admitted;
             }

@@ -1,6 +1,6 @@
 //! The model: the engine's rules of judgement in plain lists. No windows, no shards, no bounds, no sweeps.
 
-use crate::counting::{Group, List, Subject, groups, net, subject, tag};
+use crate::counting::{Account, Group, List, Subject, groups, net, subject, tag};
 use guard::counts::Outcome;
 use guard::rule::{Action, Applies, KeyKind, Rule};
 use guard::suspicion::Suspicion;
@@ -71,7 +71,7 @@ pub(crate) struct Model {
     /// Ports, and when a phone last left them.
     left: Vec<(Source, u16, Time)>,
     /// Failures: whose, from which port, for which account, when.
-    failures: Vec<(Source, u16, (Vec<u8>, Vec<u8>), Time)>,
+    failures: Vec<(Source, u16, Account, Time)>,
     told: Vec<(Source, Vec<u8>, Vec<u8>, Time)>,
     suspicion: Suspicion,
     places: fn(IpAddr) -> Place,
@@ -391,7 +391,7 @@ impl Model {
             .failures
             .iter()
             .filter(|(source, _, _, at)| *source == seen.source && seen.now.since(*at) < rule.limit.window);
-        let mut phones: BTreeMap<(u16, &(Vec<u8>, Vec<u8>)), usize> = BTreeMap::new();
+        let mut phones: BTreeMap<(u16, &Account), usize> = BTreeMap::new();
         lately.clone().for_each(|(_, port, account, _)| *phones.entry((*port, account)).or_default() += 1);
         let ports: std::collections::BTreeSet<u16> = phones.keys().map(|(port, _)| *port).collect();
         let accounts: std::collections::BTreeSet<_> = phones.keys().map(|(_, account)| *account).collect();

@@ -154,7 +154,7 @@ fn replay_prints_one_object_for_each_verdict() {
     let bans: Vec<&Value> = lines.iter().filter(|line| line["action"] == "ban").collect();
     assert_eq!(
         bans.iter().map(|ban| ban["target"].as_str().unwrap()).collect::<Vec<_>>(),
-        ["198.18.66.5", "198.18.66.6", "198.18.66.0/24"]
+        ["198.18.66.5", "198.18.66.6", "198.18.66.20"]
     );
     for line in &lines {
         for key in ["time", "action", "target", "rule", "evidence", "reason"] {

@@ -21,6 +21,8 @@ pub enum Verdict {
         call: String,
         /// The hang-up cause to give (Q.850 name).
         cause: &'static str,
+        /// The rule.
+        rule: &'static str,
         /// Why, in one sentence.
         why: String,
         /// Where the call came from.
@@ -34,6 +36,8 @@ pub enum Verdict {
         user: String,
         /// Its domain, likewise.
         domain: String,
+        /// The rule.
+        rule: &'static str,
         /// Why, in one sentence.
         why: String,
         /// Where the call came from.

@@ -40,7 +40,7 @@ impl Guard {
         let compiled = self.policy.load();
         let acts = compiled.policy.enforce && !finding.learning;
         let actions = if acts { finding.actions } else { Actions::NONE };
-        let (source, switch) = (finding.source(), finding.switch);
+        let (source, switch, rule) = (finding.source(), finding.switch, finding.rule.name());
         // Bans are counted when they are made.
         if !finding.actions.ban {
             let outcome = if acts || !finding.actions.is_hard() { Outcome::Alert } else { Outcome::WouldBan };
@@ -59,12 +59,12 @@ impl Guard {
         if actions.hang_up {
             self.counts.hang_ups.up();
             let (call, why) = (printable(&finding.call), finding.why.clone());
-            tell(Verdict::HangUp { switch, call, cause: "CALL_REJECTED", why, source });
+            tell(Verdict::HangUp { switch, call, cause: "CALL_REJECTED", rule, why, source });
         }
         if actions.block && finding.blocks {
             let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
             let (user, domain, why) = (text(&finding.user), text(&finding.domain), finding.why.clone());
-            tell(Verdict::BlockAccount { switch, user, domain, why, source });
+            tell(Verdict::BlockAccount { switch, user, domain, rule, why, source });
         }
         if finding.actions.ban {
             self.ban_caller(finding, acts, compiled.switch(switch), now, tell);

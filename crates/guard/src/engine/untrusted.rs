@@ -22,6 +22,7 @@ impl Guard {
             switch: seen.seen.switch,
             call: printable(call),
             cause: "CALL_REJECTED",
+            rule: UNTRUSTED_DOMAIN,
             why: format!("the call names the untrusted domain {} ({pattern})", printable(seen.seen.domain)),
             source: seen.source,
         });

@@ -177,7 +177,7 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     let entrance = Listeners::open(&config, access.door_tls().is_some()).await?;
     let entrance_address = entrance.address();
     let profiling = listen_for_profiles(&config).await?;
-    let own: Vec<IpNet> = own_addresses().into_iter().chain(resolvers()).collect();
+    let own = own();
     let mirror = Arc::new(Mirror::new(config.security.dry_run));
     let policy = policy::policy(&config, &own);
     let guard = Arc::new(Guard::new(policy, policy::limits(&config), seed(), mirror.journal()));
@@ -266,6 +266,10 @@ pub async fn start(config: Config, log: Level, options: Options) -> Result<Runni
     // Before the first event is judged.
     crate::suspects::take_over(&app);
     tokio::spawn(crate::suspects::watch(app.clone(), stopped.clone()));
+    if let Some(recorder) = &app.recorder {
+        recorder.begin_with(crate::record::known::of_daemon(&app));
+        tokio::spawn(crate::record::known::follow(app.clone(), stopped.clone()));
+    }
     let naming = tokio::spawn(names::follow(app.clone(), names::Pace::default(), stopped.clone()));
     let trailing = tokio::spawn(trail::follow(app.clone(), stopped.clone()));
     let remembering = tokio::spawn(crate::past::follow(app.clone(), stopped.clone()));
@@ -500,6 +504,11 @@ fn namespace_of_firewall() -> Option<String> {
         std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim_end() == "firewall")
     })?;
     Some(format!("/proc/{}/task/{}/ns/net", std::process::id(), firewall.file_name().to_string_lossy()))
+}
+
+/// What belongs to this host and is never banned: its addresses and its name servers.
+pub(crate) fn own() -> Vec<IpNet> {
+    own_addresses().into_iter().chain(resolvers()).collect()
 }
 
 /// The host's own addresses: banning one of them would be banning ourselves. Those of the loopback interface are left to

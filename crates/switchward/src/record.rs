@@ -1,10 +1,12 @@
 //! Writes what the switches say into captures that `switchward replay` can play: redacted, compressed, rotated, bounded.
 //!
 //! A thread of its own does all the work. Whoever reads a switch has a [`Tap`], which copies each frame and never waits: what the queue has no
-//! room for is dropped and counted. Several switches go into one sequence of files, frame by frame in the order in which they were judged.
+//! room for is dropped and counted. Several switches go into one sequence of files, frame by frame in the order in which they were judged, each
+//! with its name; what else was known when a file began stands at its beginning ([`State`]).
 //! Start with [`Recorder::start`].
 
 use crate::broker::wiring::redactor;
+use crate::clock;
 use crate::config::{Config, Record};
 use esl::{EventView, Format, Frame};
 use parking_lot::Mutex;
@@ -16,11 +18,14 @@ use std::time::Duration;
 
 mod files;
 mod frames;
+pub(crate) mod known;
+mod state;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use files::{Files, OpenError};
+pub use state::{Reach, Registration, SUBCLASS, State};
 
 /// Where captures go, and how much of them is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +72,18 @@ pub struct Recorder {
 }
 
 enum Message {
-    /// Whole frames, and how many.
-    Frames(Vec<u8>, u64),
+    /// Whole frames, how many, and the name of the switch that they came from.
+    Frames(Vec<u8>, u64, Arc<str>),
+    /// Events of our own, to be written as they are.
+    State(Vec<u8>),
+    /// Who tells what each file begins with.
+    Knows(Knows),
     /// Write everything, then tell.
     Stop(Sender<()>),
 }
+
+/// Tells what is known at this moment; whether a switch may be asked for it, which takes its time, is said. Called on the recorder's thread.
+pub(crate) type Knows = Box<dyn Fn(bool) -> Vec<State> + Send>;
 
 /// What the taps and the thread share.
 #[derive(Default)]
@@ -115,9 +127,21 @@ impl Recorder {
         Ok(Arc::new(Recorder { queue, shared }))
     }
 
-    /// A tap for one switch.
-    pub fn tap(self: &Arc<Self>) -> Tap {
-        Tap { recorder: self.clone(), buffer: Vec::new(), frames: 0 }
+    /// A tap for the switch of this name.
+    pub fn tap(self: &Arc<Self>, switch: &str) -> Tap {
+        Tap { recorder: self.clone(), switch: switch.into(), buffer: Vec::new(), frames: 0 }
+    }
+
+    /// Something became known; it is written where the recording is at this moment.
+    pub fn tell(&self, state: State) {
+        let mut frames = Vec::new();
+        state.append(clock::now(), &mut frames);
+        self.send(frames, 1, Message::State);
+    }
+
+    /// Every file begins with what `knows` says.
+    pub(crate) fn begin_with(&self, knows: Knows) {
+        _ = self.queue.send(Message::Knows(knows));
     }
 
     /// What was counted.
@@ -148,19 +172,17 @@ impl Recorder {
         self.queue.send(Message::Stop(done)).is_ok() && ended.recv_timeout(limit).is_ok()
     }
 
-    /// Hands over whole frames, unless too much waits already.
-    fn offer(&self, buffer: &mut Vec<u8>, frames: u64) {
-        let length = buffer.len();
+    /// Hands over whole frames, unless too much waits already. The buffer that takes their place is one to be used again.
+    fn offer(&self, buffer: &mut Vec<u8>, frames: u64, switch: &Arc<str>) {
+        let spare = self.shared.spare.try_lock().and_then(|mut spare| spare.pop()).unwrap_or_default();
+        let full = std::mem::replace(buffer, spare);
+        self.send(full, frames, |full| Message::Frames(full, frames, switch.clone()));
+    }
+
+    fn send(&self, full: Vec<u8>, frames: u64, message: impl FnOnce(Vec<u8>) -> Message) {
+        let length = full.len();
         let waiting = self.shared.waiting.fetch_add(length, Relaxed);
-        let spare = || self.shared.spare.try_lock().and_then(|mut spare| spare.pop()).unwrap_or_default();
-        if waiting + length > MOST_WAITING {
-            self.shared.waiting.fetch_sub(length, Relaxed);
-            self.shared.dropped.fetch_add(frames, Relaxed);
-            buffer.clear();
-            return;
-        }
-        let full = std::mem::replace(buffer, spare());
-        if self.queue.send(Message::Frames(full, frames)).is_err() {
+        if waiting + length > MOST_WAITING || self.queue.send(message(full)).is_err() {
             self.shared.waiting.fetch_sub(length, Relaxed);
             self.shared.dropped.fetch_add(frames, Relaxed);
         }
@@ -170,6 +192,7 @@ impl Recorder {
 /// Copies what one reader hears. Nothing here waits.
 pub struct Tap {
     recorder: Arc<Recorder>,
+    switch: Arc<str>,
     buffer: Vec<u8>,
     frames: u64,
 }
@@ -202,7 +225,7 @@ impl Tap {
     /// Hands over what was copied: the reader is about to wait.
     pub fn pass_on(&mut self) {
         if self.frames > 0 {
-            self.recorder.offer(&mut self.buffer, std::mem::take(&mut self.frames));
+            self.recorder.offer(&mut self.buffer, std::mem::take(&mut self.frames), &self.switch);
         }
     }
 }

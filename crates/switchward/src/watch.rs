@@ -9,7 +9,7 @@ use crate::clock;
 use crate::config;
 use crate::fraud::{self, Blocking};
 use crate::news::Event;
-use crate::record::{Recorder, Tap};
+use crate::record::Tap;
 use crate::switch::Switch;
 use esl::client::{Client, Disconnect, Handle, Incoming, State};
 use esl::{EventView, Format, Subscription};
@@ -23,8 +23,8 @@ use tokio::sync::oneshot;
 
 mod log;
 pub(crate) use log::connection as log_connection;
-mod reach;
-mod registrations;
+pub(crate) mod reach;
+pub(crate) mod registrations;
 
 /// A reader that runs until it is stopped.
 pub struct Reader {
@@ -140,7 +140,7 @@ impl Sink {
         up: tokio::sync::watch::Sender<bool>,
     ) -> Sink {
         let extractor = Extractor::new(switch.number, default_domain);
-        let tap = app.recorder.as_ref().map(Recorder::tap);
+        let tap = app.recorder.as_ref().map(|recorder| recorder.tap(&switch.name));
         Sink {
             app,
             switch,

@@ -1,10 +1,14 @@
 //! `switchward record`: what the switches say, into captures, by connections of its own.
 
+use crate::clock;
 use crate::config::{Config, duration};
 use crate::exit;
+use crate::record::known;
 use crate::record::{Recorder, Settings, Tap};
+use crate::switch::Switch;
 use crate::watch;
 use clap::Args;
+use esl::Pool;
 use esl::client::{Client, Incoming, State};
 use extract::freeswitch::log::LogReader;
 use std::io::Write;
@@ -13,6 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch::Sender;
 
 /// Write what the switches say into captures that can be replayed, until Ctrl-C. No daemon is needed.
 ///
@@ -56,7 +61,8 @@ impl Record {
                 return Ok(ExitCode::from(exit::OUTPUT));
             }
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // The recorder's thread asks the switches by way of it, whatever this thread waits for.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let heard = runtime.block_on(listen(&recorder, config, self.limit))?;
         let is_whole = recorder.stop(LAST_BLOCK);
         let stats = recorder.stats();
@@ -82,17 +88,24 @@ impl Record {
 /// Listens until the time is over or somebody ends it; tells whether every switch was connected once.
 async fn listen(recorder: &Arc<Recorder>, config: &Config, limit: Option<Duration>) -> anyhow::Result<bool> {
     let mut ears = tokio::task::JoinSet::new();
-    let mut handles = Vec::new();
+    let (mut handles, mut asked) = (Vec::new(), Vec::new());
+    let (whole, backoff) = (Arc::new(config.clone()), config.security.reconnect_backoff);
     for switch in &config.switches {
-        let client = Client::new(watch::connection(switch, config.security.reconnect_backoff));
+        let client = Client::new(watch::connection(switch, backoff));
         handles.push(client.handle());
-        ears.spawn(hear(client, recorder.tap(), switch.name.clone(), true));
+        let (up, is_up) = tokio::sync::watch::channel(false);
+        ears.spawn(hear(client, recorder.tap(&switch.name), switch.name.clone(), Some(up)));
         if config.guard.log {
-            let client = Client::new(watch::log_connection(switch, config.security.reconnect_backoff));
+            let client = Client::new(watch::log_connection(switch, backoff));
             handles.push(client.handle());
-            ears.spawn(hear(client, recorder.tap(), format!("the log of {}", switch.name), false));
+            ears.spawn(hear(client, recorder.tap(&switch.name), format!("the log of {}", switch.name), None));
         }
+        let commands = Pool::new(watch::connection(switch, backoff), 1);
+        let switch = Arc::new(Switch::new(asked.len() as u16, switch, commands, clock::now()));
+        tokio::spawn(known::ask(switch.clone(), recorder.clone(), whole.clone(), is_up));
+        asked.push(switch);
     }
+    recorder.begin_with(known::of_switches(asked));
     let (mut interrupted, mut terminated) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
@@ -116,9 +129,10 @@ async fn over(limit: Option<Duration>) {
 }
 
 /// The events of one switch, or its log, into the recording; tells whether it was connected, or need not be. Of the log only what the guard
-/// judges by is taken.
-async fn hear(mut client: Client, mut tap: Tap, what: String, is_needed: bool) -> bool {
-    let (mut connected, mut log) = (!is_needed, LogReader::new(0));
+/// judges by is taken. `up` is told whether events are heard; the log has none, and is not needed.
+async fn hear(mut client: Client, mut tap: Tap, what: String, up: Option<Sender<bool>>) -> bool {
+    let (mut connected, mut log) = (up.is_none(), LogReader::new(0));
+    let is_up = |heard| _ = up.as_ref().map(|up| up.send_replace(heard));
     client
         .run(&mut |incoming: Incoming<'_>| match incoming {
             Incoming::Event(event) => tap.event(&event),
@@ -130,9 +144,11 @@ async fn hear(mut client: Client, mut tap: Tap, what: String, is_needed: bool) -
             Incoming::Drained => tap.pass_on(),
             Incoming::State(State::Connected { .. }) => {
                 connected = true;
+                is_up(true);
                 _ = writeln!(std::io::stderr(), "switchward: recording {what}");
             }
             Incoming::State(State::Disconnected { why, .. }) => {
+                is_up(false);
                 let why = guard::printable(watch::trouble(why).as_bytes());
                 _ = writeln!(std::io::stderr(), "switchward: nothing from {what}: {why}");
             }

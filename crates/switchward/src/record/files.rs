@@ -92,15 +92,20 @@ impl Files {
         current + self.ended.iter().map(|(_, size)| size).sum::<u64>()
     }
 
+    /// Whether a block of so many bytes goes into a new file.
+    pub fn begins_with(&mut self, more: u64) -> bool {
+        self.end_if_old();
+        self.current.as_ref().is_none_or(|current| current.size + more > self.settings.file_size)
+    }
+
     /// Writes a block at the end, into a new file where the one before has its size or age. After an error the file is as
     /// it was before.
     ///
     /// # Errors
     /// What the system says.
     pub fn append(&mut self, block: &[u8]) -> io::Result<()> {
-        self.end_if_old();
         let more = block.len() as u64;
-        if self.current.as_ref().is_some_and(|current| current.size + more > self.settings.file_size) {
+        if self.begins_with(more) {
             self.close();
         }
         self.make_room(more);

@@ -1,5 +1,6 @@
 //! Frames of a capture: written with a right `Content-Length`, and without secrets.
 
+use super::State;
 use broker::Redactor;
 use esl::{Format, Frame, FrameKind};
 use std::io::Write as _;
@@ -28,6 +29,8 @@ pub(super) fn append(head: &[u8], content_type: &[u8], body: &[u8], out: &mut Ve
 /// Appends a frame without its secrets; false when it is nothing that a capture has.
 pub(super) fn append_redacted(frame: &Frame<'_>, redactor: &Redactor, out: &mut Vec<u8>) -> bool {
     match (frame.kind(), frame.event()) {
+        // Those are ours to write.
+        (FrameKind::Event(_), Some(Ok(event))) if State::is_named(&event) => return false,
         (FrameKind::Event(_), Some(Ok(event))) => redactor.event(&event, Format::Plain, out),
         (FrameKind::LogData, _) => append(frame.head(), b"", &redactor.bytes(frame.body()), out),
         _ => return false,

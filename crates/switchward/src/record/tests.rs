@@ -67,7 +67,7 @@ fn what_was_recorded_replays_to_the_same_verdicts_word_for_word() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path());
         let recorder = Recorder::start(settings.clone(), &Config::default()).unwrap();
-        let frames = feed(&mut recorder.tap(), &capture(name));
+        let frames = feed(&mut recorder.tap("pbx"), &capture(name));
         assert!(recorder.stop(DEADLINE));
         let stats = recorder.stats();
         assert_eq!((stats.frames, stats.dropped, stats.waiting), (frames, 0, 0), "{name}");
@@ -106,7 +106,7 @@ fn secrets_are_taken_out_and_lengths_stay_right() {
         event.len(),
         log.len()
     );
-    let mut tap = recorder.tap();
+    let mut tap = recorder.tap("pbx");
     assert_eq!(feed(&mut tap, bytes.as_bytes()), 3);
     drop(tap);
     assert!(recorder.stop(DEADLINE));
@@ -124,7 +124,7 @@ fn secrets_are_taken_out_and_lengths_stay_right() {
             None => names.push(frame.header("Log-Level").map_or_else(String::new, |_| "log".into())),
         }
     }
-    assert_eq!(names, ["CHANNEL_CREATE", "log", "HEARTBEAT"]);
+    assert_eq!(names, ["CUSTOM", "CHANNEL_CREATE", "log", "HEARTBEAT"], "ours says which switch they are of");
     assert!(matches!(decoder.finish(), esl::End::Clean), "{:?}", decoder.buffered());
 }
 
@@ -195,7 +195,7 @@ fn what_cannot_be_written_is_counted_and_told_and_it_goes_on_afterwards() {
     let mut write = |pause_is_over: bool| {
         let (queue, orders) = mpsc::channel();
         shared.waiting.fetch_add(heartbeat.len(), Relaxed);
-        queue.send(Message::Frames(heartbeat.to_vec(), 1)).unwrap();
+        queue.send(Message::Frames(heartbeat.to_vec(), 1, "pbx".into())).unwrap();
         drop(queue);
         if pause_is_over {
             writer.try_again();
@@ -222,7 +222,7 @@ fn more_than_may_wait_is_dropped_and_counted_and_nobody_waits() {
     let (queue, orders) = mpsc::channel();
     let shared = Arc::new(Shared::default());
     let recorder = Arc::new(Recorder { queue, shared: shared.clone() });
-    let mut tap = recorder.tap();
+    let mut tap = recorder.tap("pbx");
     let body = format!("Event-Name: X\nfiller: {}\n\n", "x".repeat(1 << 20));
     let event = EventView::parse(Format::Plain, body.as_bytes()).unwrap();
     for _ in 0..100 {
@@ -247,7 +247,7 @@ fn a_file_whose_end_is_missing_replays_up_to_there() {
     let scanner = capture("scanner.plain");
     // More than a block's worth.
     for _ in 0..1 + (3 << 20) / scanner.len() {
-        feed(&mut recorder.tap(), &scanner);
+        feed(&mut recorder.tap("pbx"), &scanner);
     }
     assert!(recorder.stop(DEADLINE));
     let path = captures(&[settings.directory]).unwrap().files()[0].clone();
@@ -271,4 +271,94 @@ fn a_file_whose_end_is_missing_replays_up_to_there() {
     let mut damaged = whole.clone();
     damaged[last..last + 4].copy_from_slice(b"oops");
     assert!(play(&damaged).unwrap_err().to_string().contains("cannot read"));
+}
+
+/// What a recording says besides the switches' events, file by file; of each switch's frames only its name.
+fn told(directory: &Path) -> Vec<Vec<State>> {
+    let of = |path: &PathBuf| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(path, folder.path().join("one.esl.zst")).unwrap();
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.push(&recorded(folder.path()));
+        let mut states = Vec::new();
+        while let Some(frame) = decoder.next().unwrap() {
+            states.extend(frame.event().and_then(|event| State::read(&event.unwrap())));
+        }
+        states
+    };
+    captures(&[directory.to_owned()]).unwrap().files().iter().map(of).collect()
+}
+
+fn phone(number: u16) -> Registration {
+    let (user, domain) = (number.to_string(), "pbx.example".into());
+    Registration {
+        ip: "192.0.2.20".parse().unwrap(),
+        port: number,
+        user,
+        domain,
+        until: guard::Time::from_secs(9),
+    }
+}
+
+#[test]
+fn every_file_begins_with_what_is_known_and_the_rest_comes_when_it_does() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each block is a file.
+    let settings = Settings { file_size: 1, ..settings(folder.path()) };
+    let recorder = Recorder::start(settings.clone(), &Config::default()).unwrap();
+    let head = State::registered("north", (0..2500).map(phone).collect());
+    let known = head.clone();
+    recorder.begin_with(Box::new(move |_| vec![known.clone()]));
+    let later = State { disallowed: vec!["192.0.2.0/24".parse().unwrap()], ..State::default() };
+    let scanner = capture("scanner.plain");
+    // More than a block's worth.
+    for _ in 0..1 + (2 << 20) / scanner.len() {
+        feed(&mut recorder.tap("north"), &scanner);
+        recorder.tell(later.clone());
+        feed(&mut recorder.tap("south"), &scanner);
+    }
+    assert!(recorder.stop(DEADLINE));
+    let files = told(&settings.directory);
+    assert!(files.len() > 1, "{}", files.len());
+    for states in &files {
+        let phones = states.iter().map_while(|state| state.registrations.as_deref()).flatten();
+        assert_eq!(phones.cloned().collect::<Vec<_>>(), head.registrations.clone().unwrap(), "in pieces");
+        assert!(states.iter().all(|state| state.registrations.as_ref().is_none_or(|all| all.len() <= 1000)));
+        let first = states.iter().find_map(|state| state.from.as_deref());
+        assert!(matches!(first, Some("north" | "south")), "{first:?}");
+    }
+    let all: Vec<&State> = files.iter().flatten().collect();
+    assert!(all.contains(&&later));
+    let from: Vec<&str> = all.iter().filter_map(|state| state.from.as_deref()).collect();
+    assert!(from.contains(&"north") && from.contains(&"south"));
+}
+
+#[test]
+fn what_a_switch_sends_under_our_name_is_left_out_and_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let recorder = Recorder::start(settings.clone(), &Config::default()).unwrap();
+    let body = r#"{"disallowed":["192.0.2.0/24"]}"#;
+    let events = [
+        format!(
+            "Event-Subclass: switchward%3A%3Astate\nEvent-Name: CUSTOM\nCore-UUID: 1\nContent-Length: {}\n\n{body}",
+            body.len()
+        ),
+        format!(
+            "Event-Name: CUSTOM\nEvent-Subclass: switchward%3A%3Astate\nCore-UUID: 1\nContent-Length: {}\n\n{body}",
+            body.len()
+        ),
+        "Event-Name: HEARTBEAT\n\n".to_owned(),
+    ];
+    let mut tap = recorder.tap("pbx");
+    for event in &events {
+        let event = EventView::parse(Format::Plain, event.as_bytes()).unwrap();
+        assert_eq!(State::read(&event), None);
+        tap.event(&event);
+    }
+    drop(tap);
+    assert!(recorder.stop(DEADLINE));
+    assert_eq!((recorder.stats().frames, recorder.stats().dropped), (1, 2));
+    let said = told(&settings.directory).concat();
+    assert_eq!(said, [State { from: Some("pbx".into()), ..State::default() }]);
 }

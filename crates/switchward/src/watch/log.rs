@@ -7,7 +7,7 @@
 use crate::app::App;
 use crate::clock;
 use crate::config;
-use crate::record::{Recorder, Tap};
+use crate::record::Tap;
 use crate::switch::Switch;
 use esl::FrameKind;
 use esl::client::{Client, Disconnect, Incoming, State};
@@ -68,7 +68,7 @@ struct Sink {
 impl Sink {
     fn new(app: Arc<App>, switch: Arc<Switch>) -> Sink {
         Sink {
-            tap: app.recorder.as_ref().map(Recorder::tap),
+            tap: app.recorder.as_ref().map(|recorder| recorder.tap(&switch.name)),
             app,
             reader: LogReader::new(switch.number),
             switch,

@@ -6,10 +6,12 @@
 //! [`follow`].
 
 use crate::app::App;
+use crate::config::Config;
 use crate::names::HostName;
 use crate::names::lookup::{self, Answer, Family, parse_server};
 use crate::ports;
 use crate::reach;
+use crate::record::known;
 use crate::switch::Switch;
 use extract::freeswitch::acl::{self, Admitted};
 use extract::freeswitch::gateways::{Host, Kind, Place, gateways, status};
@@ -17,6 +19,7 @@ use extract::freeswitch::profiles;
 use guard::engine::{Learnt, MOST_LEARNT};
 use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -52,7 +55,7 @@ pub(super) async fn follow(app: Arc<App>, switch: Arc<Switch>, mut up: watch::Re
         }
         // What is known is in force before the names are asked, which takes its time.
         put_in_force(&app, &switch, &told, &names);
-        let next = names.look(&app, &told.places).await;
+        let next = names.look(&app.config.load_full(), &told.places).await;
         put_in_force(&app, &switch, &told, &names);
         let wait = async {
             tokio::select! {
@@ -76,6 +79,26 @@ struct Said {
     admitted: Vec<Admitted>,
     /// Whether it was said that the access lists cannot be read.
     has_complained: bool,
+}
+
+/// Learns what is out of reach where no daemon is.
+#[derive(Default)]
+pub(crate) struct Looks {
+    said: Said,
+    names: Names,
+}
+
+impl Looks {
+    /// Asks a switch; tells whether it said something new. `host` are the addresses of this host.
+    pub(crate) async fn look(&mut self, switch: &Switch, host: &[IpNet], config: &Config) -> bool {
+        let Ok((places, _)) = ask(switch).await else { return false };
+        self.said.places = places;
+        if config.guard.learn_acl {
+            ask_lists(switch, &mut self.said).await;
+        }
+        self.names.look(config, &self.said.places).await;
+        switch.learnt.replace(learnt(host, switch, &self.said, &self.names))
+    }
 }
 
 /// The ports of the profiles, and whose each is.
@@ -138,15 +161,17 @@ async fn ask_lists(switch: &Switch, said: &mut Said) {
 }
 
 fn put_in_force(app: &App, switch: &Switch, said: &Said, names: &Names) {
-    if switch.learnt.replace(learnt(app, switch, said, names)) {
+    if switch.learnt.replace(learnt(&app.own, switch, said, names)) {
         reach::publish(app);
+        known::learnt(app, switch);
         let gateways = said.places.iter().filter(|place| place.kind == Kind::Gateway).count();
         let admitted = said.admitted.len();
         tracing::info!(switch = switch.name, gateways, admitted, "learnt which addresses are out of reach");
     }
 }
 
-fn learnt(app: &App, switch: &Switch, said: &Said, names: &Names) -> Vec<Learnt> {
+/// `host` are the addresses of this host.
+fn learnt(host: &[IpNet], switch: &Switch, said: &Said, names: &Names) -> Vec<Learnt> {
     let mut all = Vec::new();
     for place in &said.places {
         let label: Arc<str> = match place.kind {
@@ -169,7 +194,7 @@ fn learnt(app: &App, switch: &Switch, said: &Said, names: &Names) -> Vec<Learnt>
         switch.learnt.own().filter(|ip| !ip.is_unspecified()).map(|ip| Learnt::address(ip, own.clone()));
     all.extend(own);
     for Admitted { list, net } in &said.admitted {
-        let is_ours = NOBODYS.iter().any(|ip| net.contains(ip)) || app.own.contains(net);
+        let is_ours = NOBODYS.iter().any(|ip| net.contains(ip)) || host.contains(net);
         if !is_ours && !net.addr().is_loopback() && !net.addr().is_multicast() {
             all.push(Learnt { net: *net, label: format!("access list {list}").into() });
         }
@@ -189,7 +214,7 @@ impl Names {
     }
 
     /// Asks DNS for all names; tells when to ask again.
-    async fn look(&mut self, app: &App, places: &[Place]) -> Duration {
+    async fn look(&mut self, config: &Config, places: &[Place]) -> Duration {
         let hosts = places.iter().map(|place| &place.host);
         let wanted: BTreeSet<&Host> =
             hosts.filter(|host| matches!(host, Host::Name { .. })).take(MOST_NAMES).collect();
@@ -197,7 +222,6 @@ impl Names {
         if wanted.is_empty() {
             return ASK_AGAIN;
         }
-        let config = app.config.load_full();
         let servers: Vec<_> =
             config.security.name_servers.iter().filter_map(|text| parse_server(text)).collect();
         let resolver = match lookup::resolver(&servers) {

@@ -5,15 +5,18 @@
 //! configurations at once and tells where they part.
 
 use crate::config::Config;
+use crate::store::Remembered;
 use guard::{Guard, Time, Verdict};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod capture;
 pub mod difference;
+mod ground;
 mod judge;
 mod line;
 mod pairs;
@@ -44,6 +47,14 @@ impl Map {
             }
             _ => ip,
         }
+    }
+
+    /// The same of a network, when it lies in the one that is moved.
+    fn apply_to(&self, net: IpNet) -> IpNet {
+        if !self.from.contains(&net) {
+            return net;
+        }
+        IpNet::new(self.apply(net.network()), net.prefix_len()).unwrap_or(net)
     }
 }
 
@@ -81,6 +92,10 @@ pub struct Summary {
     pub forged: u64,
     /// Events whose source is no address; ignored.
     pub bad_address: u64,
+    /// Files.
+    pub files: u64,
+    /// Those that do not say what was known when they were recorded: gateways, registrations, the allow-list.
+    pub uninformed: u64,
     /// Files that ended in the middle of a frame.
     pub cut_off: u64,
     /// Time that it took.
@@ -131,7 +146,17 @@ pub struct Replay {
 impl Replay {
     /// With the rules of a configuration. Bans are judged as enforced, whatever the configuration says.
     pub fn new(config: &Config, maps: Vec<Map>) -> Replay {
-        Replay { judge: Judge::new(config, maps), summary: Summary::default() }
+        Replay::with_past(config, None, maps)
+    }
+
+    /// The same, and what a store remembers is known at the beginning.
+    pub fn with_past(config: &Config, past: Option<Arc<Remembered>>, maps: Vec<Map>) -> Replay {
+        Replay { judge: Judge::new(config, past, maps), summary: Summary::default() }
+    }
+
+    /// Files of the configuration that could not be read and are done without.
+    pub fn troubles(&self) -> &[String] {
+        self.judge.troubles()
     }
 
     /// Plays a file; `tell` hears of every verdict.

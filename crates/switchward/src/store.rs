@@ -57,6 +57,25 @@ pub struct Kept {
     pub unwritable: Option<String>,
 }
 
+/// What a store remembers of weeks past, for who judges beside the daemon.
+#[derive(Default, Debug, PartialEq)]
+pub struct Remembered {
+    /// Reputation, and earlier bans.
+    pub past: past::Kept,
+    /// What accounts learnt of calls.
+    pub learnt: Vec<Learnt>,
+}
+
+impl Remembered {
+    /// Reads it out of a database, which stays as it is and may be in use.
+    ///
+    /// # Errors
+    /// When it cannot be read, or a newer program made it.
+    pub fn read(path: &Path) -> Result<Remembered, OpenError> {
+        tables::remembered(path).map_err(|error| OpenError::unreadable(path, error))
+    }
+}
+
 /// Gives the whole ledger, for writing everything anew.
 pub type Whole = Box<dyn Fn() -> Kept + Send>;
 
@@ -69,6 +88,14 @@ pub enum OpenError {
          firewall.table of its own"
     )]
     InUse(PathBuf),
+    /// It is only to be read, and cannot be.
+    #[error("cannot read the store {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// It cannot be made, opened or read.
     #[error(
         "cannot open the store {path}: {reason}; make its directory writable for this user or set store.path"
@@ -82,6 +109,10 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    fn unreadable(path: &Path, reason: impl ToString) -> OpenError {
+        OpenError::Unreadable { path: path.into(), reason: reason.to_string() }
+    }
+
     fn unusable(path: &Path, reason: impl ToString) -> OpenError {
         OpenError::Unusable { path: path.into(), reason: reason.to_string() }
     }

@@ -1,13 +1,16 @@
 //! `switchward replay`: captures in, verdicts out.
 
 use super::{find, load};
+use crate::ask::table::{shown, table};
 use crate::config::Config;
 use crate::exit;
 use crate::replay::{Action, Captures, Line, Map, Summary, captures};
+use crate::store::Remembered;
 use clap::Args;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod difference;
@@ -31,6 +34,10 @@ pub(super) struct Replay {
     /// Judge addresses of one network as those of another of the same size: 127.0.0.0/16=198.18.0.0/16.
     #[arg(long, value_name = "FROM=TO")]
     map: Vec<Map>,
+    /// Begin with what a store remembers of weeks past: reputation, earlier bans, what accounts learnt of calls. It is only read; take a copy from
+    /// before the captures, since what it learnt of them counts as known, too.
+    #[arg(long, value_name = "STORE")]
+    with_past: Option<PathBuf>,
     /// One JSON object a line, allow entries included.
     #[arg(long)]
     json: bool,
@@ -56,6 +63,10 @@ impl Replay {
             Ok(config) => config,
             Err(error) => return Ok(usage(&error)?),
         };
+        let past = match self.with_past.as_deref().map(Remembered::read).transpose() {
+            Ok(past) => past.map(Arc::new),
+            Err(error) => return Ok(usage(&format_args!("switchward: {error}"))?),
+        };
         if let Some(against) = self.against {
             let other = match read(&against) {
                 Ok(other) => other,
@@ -63,77 +74,118 @@ impl Replay {
             };
             let a = path.map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
             let sides = difference::Sides { a: (a, config), b: (against.display().to_string(), other) };
-            return sides.compare(&files, &self.map, self.json, out);
+            return sides.compare(&files, past, &self.map, self.json, out);
         }
-        alone(&config, &files, self.map, self.json, out)
+        let replay = crate::replay::Replay::with_past(&config, past, self.map);
+        alone(replay, &files, self.json, out)
     }
 }
 
 /// Judges by one configuration.
 fn alone(
-    config: &Config,
+    mut replay: crate::replay::Replay,
     files: &Captures,
-    map: Vec<Map>,
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
-    let mut replay = crate::replay::Replay::new(config, map);
-    let mut lines: Vec<Line> = Vec::new();
-    let mut allowed = 0u64;
+    warn(replay.troubles())?;
+    let mut rows = Rows::default();
     let mut failed = Ok(());
     let mut tell = |line: Line| {
-        if json {
-            if failed.is_ok() {
-                failed = serde_json::to_writer(&mut *out, &line)
-                    .map_err(std::io::Error::from)
-                    .and_then(|()| writeln!(out));
-            }
-        } else if line.action == Action::Allow {
-            allowed += 1;
-        } else {
-            lines.push(line);
+        if failed.is_ok() {
+            failed = if json { object(&line, out) } else { rows.add(line, out) };
         }
     };
     let played = files.each(|file| replay.play(file, &mut tell));
     failed?;
     if let Err(error) = played {
+        rows.write(out)?;
         writeln!(std::io::stderr(), "switchward: {error}")?;
         return Ok(ExitCode::from(exit::USAGE));
     }
     if !json {
-        table(&lines, out)?;
-        summary(
-            &replay.summary(),
-            lines.iter().filter(|line| line.action == Action::Ban).count(),
-            allowed,
-            out,
-        )?;
+        rows.write(out)?;
+        summary(&replay.summary(), &rows, out)?;
     }
+    uninformed(&replay.summary())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(lines: &[Line], out: &mut dyn Write) -> std::io::Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let mut table = crate::ask::table::table(&["time", "action", "target", "rule", "evidence", "for", "why"]);
-    for line in lines {
-        let length = line.ttl.map_or_else(String::new, |secs| guard::ban::span(Duration::from_secs(secs)));
-        let cells = [
-            &line.time,
-            line.action.word(),
-            &line.target,
-            &line.rule,
-            line.evidence.word(),
-            &length,
-            &line.reason,
-        ];
-        table.add_row(cells);
-    }
-    writeln!(out, "{table}")
+fn object(line: &Line, out: &mut dyn Write) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    writeln!(out)
 }
 
-fn summary(summary: &Summary, bans: usize, allowed: u64, out: &mut dyn Write) -> std::io::Result<()> {
+/// Tells of files that are done without.
+fn warn(troubles: &[String]) -> std::io::Result<()> {
+    troubles.iter().try_for_each(|trouble| writeln!(std::io::stderr(), "switchward: {trouble}"))
+}
+
+/// Tells of captures that do not say what was known when they were made.
+fn uninformed(summary: &Summary) -> std::io::Result<()> {
+    if summary.uninformed == 0 {
+        return Ok(());
+    }
+    writeln!(
+        std::io::stderr(),
+        "switchward: {} of {} captures do not say which gateways, registrations and allow entries were known; a trunk or a phone may be judged \
+         as a stranger (firewall.never_ban keeps it out of reach)",
+        summary.uninformed,
+        summary.files
+    )
+}
+
+/// Verdicts for people, in tables of [`TABLE`] rows, so that no number of them fills the memory.
+#[derive(Default)]
+struct Rows {
+    waiting: Vec<Line>,
+    bans: u64,
+    allowed: u64,
+}
+
+/// Rows of one table.
+const TABLE: usize = 1000;
+
+impl Rows {
+    fn add(&mut self, line: Line, out: &mut dyn Write) -> std::io::Result<()> {
+        match line.action {
+            Action::Allow => {
+                self.allowed += 1;
+                return Ok(());
+            }
+            Action::Ban => self.bans += 1,
+            _ => {}
+        }
+        self.waiting.push(line);
+        if self.waiting.len() < TABLE { Ok(()) } else { self.write(out) }
+    }
+
+    /// Writes those that wait.
+    fn write(&mut self, out: &mut dyn Write) -> std::io::Result<()> {
+        let lines = std::mem::take(&mut self.waiting);
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut table = table(&["time", "action", "target", "rule", "evidence", "for", "why"]);
+        for line in &lines {
+            let length =
+                line.ttl.map_or_else(String::new, |secs| guard::ban::span(Duration::from_secs(secs)));
+            table.add_row([
+                &line.time,
+                line.action.word(),
+                &line.target,
+                &line.rule,
+                line.evidence.word(),
+                &length,
+                &shown(&line.reason),
+            ]);
+        }
+        writeln!(out, "{table}")
+    }
+}
+
+fn summary(summary: &Summary, rows: &Rows, out: &mut dyn Write) -> std::io::Result<()> {
+    let Rows { bans, allowed, .. } = rows;
     let per_second = summary.events as f64 / summary.took.as_secs_f64().max(1e-9);
     writeln!(
         out,

@@ -8,11 +8,13 @@ use super::judge::Judge;
 use super::pairs::{Pairs, Side, Waiting};
 use super::{Action, Error, Line, Map, Summary, capture};
 use crate::config::Config;
+use crate::store::Remembered;
 use guard::ban::span;
 use guard::engine::Explanation;
 use serde::Serialize;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How two verdicts differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -98,6 +100,8 @@ pub struct Result {
     pub bans: Tally,
     /// Calls ended.
     pub hangups: Tally,
+    /// Accounts blocked.
+    pub blocks: Tally,
     /// Alerts.
     pub alerts: Tally,
     /// Allow entries.
@@ -109,13 +113,14 @@ pub struct Result {
 impl Result {
     /// Whether the two sides agree in all.
     pub fn is_same(&self) -> bool {
-        [self.bans, self.hangups, self.alerts, self.allows].iter().all(Tally::is_same)
+        [self.bans, self.hangups, self.blocks, self.alerts, self.allows].iter().all(Tally::is_same)
     }
 
     fn of(&mut self, action: Action) -> &mut Tally {
         match action {
             Action::Ban => &mut self.bans,
             Action::Hangup => &mut self.hangups,
+            Action::Block => &mut self.blocks,
             Action::Alert => &mut self.alerts,
             Action::Allow => &mut self.allows,
         }
@@ -137,9 +142,22 @@ pub struct Comparison {
 impl Comparison {
     /// The rules of `a` beside those of `b`. Bans are judged as enforced on both sides.
     pub fn new(a: &Config, b: &Config, maps: &[Map]) -> Comparison {
-        let judge = |config| Judge::new(config, maps.to_vec());
+        Comparison::with_past(a, b, None, maps)
+    }
+
+    /// The same, and what a store remembers is known at the beginning to both.
+    pub fn with_past(a: &Config, b: &Config, past: Option<Arc<Remembered>>, maps: &[Map]) -> Comparison {
+        let judge = |config| Judge::new(config, past.clone(), maps.to_vec());
         let (result, summary) = (Result::default(), Summary::default());
         Comparison { a: judge(a), b: judge(b), pairs: Pairs::new(WAITING), result, summary }
+    }
+
+    /// Files of the configurations that could not be read and are done without.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut all = [self.a.troubles(), self.b.troubles()].concat();
+        all.sort();
+        all.dedup();
+        all
     }
 
     /// Plays a file to both; `tell` hears of what is certain to differ.
@@ -182,7 +200,9 @@ impl Comparison {
         }
         // What both come to at the same event belongs together, whatever waits from before.
         a.retain(|(_, line)| {
-            let is_like = |other: &Line| line.action == other.action && line.target == other.target;
+            let is_like = |other: &Line| {
+                (line.action, &line.target, &line.account) == (other.action, &other.target, &other.account)
+            };
             let twin = b.iter().position(|(_, other)| is_like(other) && line.rule == other.rule);
             let Some(index) = twin else { return true };
             self.result.both(line.clone(), b.remove(index).1, tell);

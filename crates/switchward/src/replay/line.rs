@@ -1,7 +1,8 @@
 //! One verdict, as replay prints it: a row of the table, or an object of `--json`.
 
-use guard::{Evidence, Observation, Time, Verdict, printable};
+use guard::{AlertKind, Evidence, Observation, Time, Verdict, printable};
 use serde::Serialize;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What was decided.
@@ -12,6 +13,8 @@ pub enum Action {
     Ban,
     /// A call would be ended.
     Hangup,
+    /// An account would be blocked at the switch.
+    Block,
     /// Somebody would be told.
     Alert,
     /// A source came onto the allow-list.
@@ -24,6 +27,7 @@ impl Action {
         match self {
             Action::Ban => "ban",
             Action::Hangup => "hangup",
+            Action::Block => "block",
             Action::Alert => "alert",
             Action::Allow => "allow",
         }
@@ -56,22 +60,37 @@ pub struct Line {
     /// The switch's name of the call that would be ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// The account that calls, of what is done about fraud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// The address that a verdict is about.
+pub(super) fn address(verdict: &Verdict) -> Option<IpAddr> {
+    match verdict {
+        Verdict::Ban(ban) | Verdict::WouldBan(ban) => Some(ban.target.covers().addr()),
+        Verdict::HangUp { source, .. } | Verdict::BlockAccount { source, .. } => Some(source.first()),
+        Verdict::Alert(alert) => Some(alert.source.first()),
+        Verdict::Allow(entry) => Some(entry.target.covers().addr()),
+    }
 }
 
 impl Line {
-    /// A verdict on what was seen at `now`.
-    pub fn of(verdict: &Verdict, seen: &Observation<'_>, now: Time) -> Line {
+    /// A verdict made at `now` on what was seen, or on a call that runs, whose caller has the right password.
+    pub fn of(verdict: &Verdict, seen: Option<&Observation<'_>>, now: Time) -> Line {
+        let ip = seen.and_then(|seen| seen.ip).or_else(|| address(verdict));
         let mut line = Line {
             time: time(now),
             action: Action::Alert,
-            target: seen.ip.map_or_else(String::new, |ip| guard::Source::of(ip).to_string()),
+            target: ip.map_or_else(String::new, |ip| guard::Source::of(ip).to_string()),
             rule: String::new(),
-            evidence: seen.evidence,
+            evidence: seen.map_or(Evidence::Likely, |seen| seen.evidence),
             ttl: None,
             reason: String::new(),
             scope: None,
             count: None,
             call: None,
+            account: None,
         };
         match verdict {
             Verdict::Ban(ban) | Verdict::WouldBan(ban) => {
@@ -85,18 +104,27 @@ impl Line {
                 line.scope = Some(if ban.scope == guard::Scope::Sip { "sip" } else { "all" });
                 line.count = Some(ban.reason.count);
             }
-            Verdict::HangUp { call, why, .. } => {
+            Verdict::HangUp { call, rule, why, .. } => {
                 line.action = Action::Hangup;
-                line.rule = guard::policy::UNTRUSTED_DOMAIN.into();
+                line.rule = (*rule).into();
                 line.reason.clone_from(why);
                 line.call = Some(call.clone());
             }
-            Verdict::BlockAccount { why, .. } => {
-                line.rule = "block-account".into();
+            Verdict::BlockAccount { user, domain, rule, why, .. } => {
+                line.action = Action::Block;
+                line.rule = (*rule).into();
+                line.account =
+                    Some(format!("{}@{}", printable(user.as_bytes()), printable(domain.as_bytes())));
                 line.reason.clone_from(why);
             }
             Verdict::Alert(alert) => {
-                line.rule = alert.kind.word().into();
+                line.rule = match &alert.kind {
+                    AlertKind::Rule(name) => name.to_string(),
+                    kind => kind.word().into(),
+                };
+                if let AlertKind::Fraud(fraud) = &alert.kind {
+                    line.account = Some(fraud.account.clone());
+                }
                 line.reason.clone_from(&alert.text);
             }
             Verdict::Allow(entry) => {
@@ -104,8 +132,7 @@ impl Line {
                 line.target = entry.target.to_string();
                 line.rule = "success".into();
                 line.ttl = entry.until.map(|until| until.since(now).as_secs());
-                line.reason =
-                    format!("{}@{} proved its password", printable(seen.user), printable(seen.domain));
+                line.reason = format!("{}@{} proved its password", entry.user, entry.domain);
             }
         }
         line

@@ -44,7 +44,8 @@ type Key = (u8, String, String);
 fn key(line: &Line) -> Key {
     let more = match line.action {
         Action::Ban | Action::Allow => String::new(),
-        Action::Alert => line.rule.clone(),
+        Action::Alert => format!("{} {}", line.rule, line.account.as_deref().unwrap_or_default()),
+        Action::Block => line.account.clone().unwrap_or_default(),
         Action::Hangup => line.call.clone().unwrap_or_default(),
     };
     (line.action as u8, line.target.clone(), more)
@@ -80,7 +81,7 @@ impl Pairs {
     pub(super) fn wait(&mut self, side: Side, line: Line, elsewhere: String, now: Time) -> Option<Waiting> {
         let lasts = match line.action {
             Action::Ban | Action::Allow => line.ttl.map_or(LONGEST, Duration::from_secs),
-            Action::Alert | Action::Hangup => MOMENT,
+            Action::Alert | Action::Hangup | Action::Block => MOMENT,
         };
         let (key, until, number) = (key(&line), now + lasts.min(LONGEST), self.next);
         self.next += 1;
@@ -129,6 +130,7 @@ mod tests {
             scope: None,
             count: None,
             call: None,
+            account: None,
         }
     }
 

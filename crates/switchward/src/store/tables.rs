@@ -1,7 +1,7 @@
 //! The tables, and how ledger entries become rows. Only the store's thread comes in here.
 
 use super::commands::{self, Lines};
-use super::{Audited, Ending, Kept, OpenError, audit, history, learnt, names, past};
+use super::{Audited, Ending, Kept, OpenError, Remembered, audit, history, learnt, names, past};
 use guard::ledger::Change;
 use guard::pattern::DomainPattern;
 use guard::{Allowed, Ban, Time};
@@ -93,14 +93,11 @@ impl Tables {
 
     /// Reads a database that was closed in order, and nothing beside it.
     fn read_alone(path: &Path) -> rusqlite::Result<Kept> {
-        if Path::new(&format!("{}-wal", path.display())).metadata().is_ok_and(|wal| wal.len() > 0) {
+        if has_log(path) {
             // The newest changes are in there.
             return Err(rusqlite::Error::InvalidPath(path.into()));
         }
-        let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
-        read_all(&connection)
+        read_all(&open_alone(path)?)
     }
 
     /// Writes changes in one commit.
@@ -181,6 +178,34 @@ impl Tables {
             _ = connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
         }
     }
+}
+
+/// Whether there are changes that are not in the database's file yet.
+fn has_log(path: &Path) -> bool {
+    Path::new(&format!("{}-wal", path.display())).metadata().is_ok_and(|wal| wal.len() > 0)
+}
+
+/// Opens a database that was closed in order, to read it and nothing beside it.
+fn open_alone(path: &Path) -> rusqlite::Result<Connection> {
+    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
+}
+
+/// What is remembered of weeks past. Nothing is written.
+pub(super) fn remembered(path: &Path) -> rusqlite::Result<Remembered> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // One that was closed in order is read without the files that SQLite would make beside it.
+    let connection =
+        if has_log(path) { Connection::open_with_flags(path, flags)? } else { open_alone(path)? };
+    connection.busy_timeout(std::time::Duration::from_secs(2))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > VERSION {
+        return Err(newer_version(version));
+    }
+    let mut unreadable = 0;
+    let past = past::read(&connection, &mut unreadable)?;
+    Ok(Remembered { past, learnt: learnt::read(&connection, &mut unreadable)? })
 }
 
 fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {

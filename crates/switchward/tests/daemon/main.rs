@@ -35,6 +35,7 @@ mod profiling;
 mod record;
 mod registered;
 mod reload;
+mod replay;
 mod secrets;
 mod stop;
 mod support;

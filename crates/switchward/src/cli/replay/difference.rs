@@ -5,10 +5,12 @@ use crate::config::Config;
 use crate::exit;
 use crate::replay::difference::{Aspect, Comparison, Difference, Kind, Result, Tally};
 use crate::replay::{Action, Captures, Line, Map, Summary};
+use crate::store::Remembered;
 use guard::ban::span;
 use serde_json::json;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The two configurations, each with what it is called.
@@ -24,11 +26,13 @@ impl Sides {
     pub(super) fn compare(
         &self,
         files: &Captures,
+        past: Option<Arc<Remembered>>,
         maps: &[Map],
         json: bool,
         out: &mut dyn Write,
     ) -> anyhow::Result<ExitCode> {
-        let mut comparison = Comparison::new(&self.a.1, &self.b.1, maps);
+        let mut comparison = Comparison::with_past(&self.a.1, &self.b.1, past, maps);
+        super::warn(&comparison.troubles())?;
         let mut written = Ok(());
         let mut tell = |difference: Difference| {
             if written.is_ok() {
@@ -42,6 +46,7 @@ impl Sides {
             writeln!(std::io::stderr(), "switchward: {error}")?;
             return Ok(ExitCode::from(exit::USAGE));
         }
+        super::uninformed(&comparison.summary())?;
         let settings = self.settings();
         if json {
             let (a, b) = (&self.a.0, &self.b.0);
@@ -78,6 +83,7 @@ impl Sides {
         let rows = [
             ("bans", result.bans),
             ("calls ended", result.hangups),
+            ("accounts blocked", result.blocks),
             ("alerts", result.alerts),
             ("allow entries", result.allows),
         ];

@@ -82,7 +82,7 @@ fn whoever_fails_five_times_is_banned_and_whoever_fails_once_is_not() {
         &[
             ("198.18.66.5", FAILED, "likely", HOUR, 5),
             ("198.18.66.6", FAILED, "likely", HOUR, 5),
-            // All who fail once are neighbours.
+            // Ten fail for one account; who comes next without standing is banned at once.
             ("198.18.66.20", "account-attacked", "likely", HOUR, 10),
         ],
     );

@@ -5,8 +5,8 @@
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark")]
 
-use broker::desk::{self, Desk, Rules, Switch, Visit};
-use broker::door::{Admission, Credential, Door, Identifying, Porter, Settings, Stranger};
+use broker::desk::{self, Desk, Rules, Switch};
+use broker::door::{Admission, Credential, Door, Identifying, Porter, Settings, Stays, Stranger};
 use broker::journal::{Journal, Settings as JournalSettings};
 use broker::redact::Redactor;
 use broker::rulebook::{Rulebook, User};
@@ -30,14 +30,12 @@ impl Porter for Gate {
     fn identify<'a>(&'a self, _: &'a Stranger, claim: Credential<'a>) -> Identifying<'a> {
         Box::pin(async move {
             match claim {
-                Credential::Token("token") => Admission::Welcome(Identity::new("monitor", Proof::Token)),
+                Credential::Token("token") => {
+                    Admission::Welcome(Identity::new("monitor", Proof::Token), Stays::while_true(|| true))
+                }
                 _ => Admission::Wrong("an unknown token".into()),
             }
         })
-    }
-
-    fn keeps(&self, _: &Visit) -> bool {
-        true
     }
 }
 

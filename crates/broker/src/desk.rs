@@ -6,7 +6,7 @@
 //! comes back is cut to the caller's bound, freed of secrets, and its end is written down, too, even when nobody waits for it any more.
 
 use crate::clock;
-use crate::deed::Deeds;
+use crate::freeswitch;
 use crate::grant::Grant;
 use crate::identity::{Identity, Proof};
 use crate::journal::Journal;
@@ -15,14 +15,14 @@ use crate::limits::{Refusals, Strangers, Usage};
 use crate::line::Line;
 use crate::redact::Redactor;
 use crate::rulebook::{Rulebook, Shut};
-use crate::upstream::{Answer, Ask, CallError, JobId, Upstream};
-use crate::{Class, freeswitch};
+use crate::upstream::{Answer, CallError, JobId, Upstream};
 use arc_swap::ArcSwap;
-use attempt::{About, Attempt, Place};
+use attempt::{Attempt, Place};
 use carried::Carried;
 use channels::channels;
+use judged::{Asking, Ready};
+use rows::Limited;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 mod attempt;
@@ -30,8 +30,10 @@ mod carried;
 mod channels;
 mod counts;
 mod diverted;
+mod judged;
 mod listening;
 mod refused;
+mod rows;
 mod sent;
 mod view;
 mod visit;
@@ -105,36 +107,10 @@ pub struct Started {
     pub result: oneshot::Receiver<Result<Reply, Refused>>,
 }
 
-/// A command that may be sent, and on which terms.
-struct Ready<'a> {
-    line: Line<'a>,
-    attempt: Attempt,
-    upstream: Arc<Upstream>,
-    switch: Arc<str>,
-    ask: Ask,
-    /// It may take long: better as a job of the switch's, which holds up no connection.
-    is_long: bool,
-    tells_secrets: bool,
-}
-
-/// What somebody wants, as far as the rules want to know.
-struct Asking<'a> {
-    /// For the audit: "api", "bgapi", "sendmsg".
-    form: &'static str,
-    /// For the audit, freed of secrets.
-    shown: &'a str,
-    /// What it would do.
-    deeds: &'a Deeds,
-    /// The channels that it names.
-    channels: &'a [&'a str],
-    /// The switch by name; none for the first.
-    switch: Option<&'a str>,
-}
-
 impl Desk {
     /// A desk before these switches, at least one. Without a journal nothing is written down.
     pub fn new(rules: Rules, switches: Vec<Switch>, journal: Option<Arc<Journal>>) -> Arc<Desk> {
-        Arc::new(Desk {
+        let desk = Desk {
             rules: ArcSwap::from_pointee(rules),
             switches,
             journal,
@@ -142,12 +118,21 @@ impl Desk {
             refusals: Mutex::default(),
             strangers: Mutex::default(),
             counts: Counts::default(),
-        })
+        };
+        desk.know_owners();
+        Arc::new(desk)
     }
 
     /// Puts other rules in force. What is under way goes on.
     pub fn apply(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+        self.know_owners();
+    }
+
+    /// Whose channel is which must be known of all channels while somebody may see only some.
+    fn know_owners(&self) {
+        let wanted = self.rules.load().book.limits_rows();
+        self.switches.iter().for_each(|switch| switch.upstream.hub().know_owners(wanted));
     }
 
     /// The rules in force.
@@ -195,18 +180,23 @@ impl Desk {
     /// See [`Refused`].
     pub async fn run(self: &Arc<Self>, visit: &Visit, order: Order<'_>) -> Result<Reply, Refused> {
         let ready = self.ready(visit, order, "api").await?;
-        let Ready { line, attempt, upstream, switch, ask, is_long, tells_secrets } = ready;
+        let Ready { line, mut attempt, upstream, switch, ask, is_job, tells_secrets, limited } = ready;
         let (desk, text) = (self.clone(), line.as_str().to_owned());
         let work = async move {
-            // It was one a moment ago.
-            let line = Line::new(&text)?;
-            let answer = match is_long {
-                false => upstream.api(line, ask).await,
-                true => match upstream.bgapi(line, None, ask).await {
-                    Ok(started) => started.result.wait().await,
+            let sent = limited.as_ref().map(Limited::command);
+            // Both were lines a moment ago.
+            let (line, sent) = (Line::new(&text)?, Line::new(sent.as_ref().unwrap_or(&text))?);
+            let answer = match is_job {
+                false => upstream.api(sent, ask).await,
+                true => match upstream.bgapi(sent, None, ask).await {
+                    Ok(started) => {
+                        attempt.is_taken();
+                        started.result.wait().await
+                    }
                     Err(error) => Err(error),
                 },
             };
+            let answer = kept(limited.as_ref(), &upstream, answer).await;
             desk.told(line, attempt, &switch, tells_secrets, answer)
         };
         Carried::new(work).await
@@ -223,18 +213,20 @@ impl Desk {
         job: Option<JobId>,
     ) -> Result<Started, Refused> {
         let ready = self.ready(visit, order, "bgapi").await?;
-        let Ready { line, attempt, upstream, switch, ask, tells_secrets, .. } = ready;
+        let Ready { line, mut attempt, upstream, switch, ask, tells_secrets, limited, .. } = ready;
         let (desk, text) = (self.clone(), line.as_str().to_owned());
         let work = async move {
-            // It was one a moment ago.
-            let started = match upstream.bgapi(Line::new(&text)?, job, ask).await {
+            let sent = limited.as_ref().map(Limited::command);
+            // It was a line a moment ago.
+            let started = match upstream.bgapi(Line::new(sent.as_ref().unwrap_or(&text))?, job, ask).await {
                 Ok(started) => started,
                 Err(error) => return Err(desk.failed(attempt, &switch, error)),
             };
+            attempt.is_taken();
             let (tell, result) = oneshot::channel();
             let job = started.job;
             tokio::spawn(async move {
-                let answer = started.result.wait().await;
+                let answer = kept(limited.as_ref(), &upstream, started.result.wait().await).await;
                 let Ok(line) = Line::new(&text) else { return };
                 // Whoever started it may be gone.
                 _ = tell.send(desk.told(line, attempt, &switch, tells_secrets, answer));
@@ -254,18 +246,23 @@ impl Desk {
         Ok(View::new(self, visit, &switch.upstream))
     }
 
-    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down.
+    /// Decides about a command, and what rules in shadow would say when that is something else. Writes nothing down. The question counts
+    /// against the limits of `asker`, who may be somebody else: the switch may have to be asked whose channels are named.
     ///
     /// # Errors
-    /// When there is nothing to decide.
+    /// When there is nothing to decide, or the asker is too fast.
     pub async fn explain(
-        &self,
+        self: &Arc<Self>,
+        asker: &Visit,
         visit: &Visit,
         order: Order<'_>,
     ) -> Result<(Decision, Option<Decision>), Refused> {
         let line = Line::new(order.command)?;
         let switch = self.switch(order.switch)?;
         let grant = self.grant(visit)?;
+        // Who may do nothing at the switch may still ask, no faster than strangers.
+        let asking = self.grant(asker).unwrap_or_else(|_| self.rules.load().nobody.clone());
+        let _place = Place::take(self, asker, &asking.terms)?;
         let asked = Asking {
             form: "api",
             shown: order.command,
@@ -274,112 +271,6 @@ impl Desk {
             switch: order.switch,
         };
         self.decide(visit, &grant, &asked, switch).await
-    }
-
-    async fn ready<'a>(
-        self: &Arc<Self>,
-        visit: &Visit,
-        order: Order<'a>,
-        form: &'static str,
-    ) -> Result<Ready<'a>, Refused> {
-        let line = match Line::new(order.command) {
-            Ok(line) => line,
-            Err(error) => {
-                let shown = self.rules.load().redactor.text(order.command).into_owned();
-                let about = About { form, command: &shown, switch: "" };
-                return Err(self.refuse(visit, &about, error.into()));
-            }
-        };
-        let rules = self.rules.load_full();
-        let asked = Asking {
-            form,
-            shown: &rules.redactor.command(line),
-            deeds: &freeswitch::unfold(line, freeswitch::catalogue()),
-            channels: &channels(line.as_str()),
-            switch: order.switch,
-        };
-        let (switch, grant, decision, attempt) = self.admit(visit, &asked).await?;
-        let catalogue = freeswitch::catalogue();
-        let limit = grant.timeout(&caller(&visit.identity, &|_| false), line);
-        let ask = Ask { limit, most: grant.terms.output, is_read: decision.only_reads(catalogue) };
-        let is_long = limit > LONG || decision.classes(catalogue).has(Class::Originate);
-        Ok(Ready {
-            line,
-            attempt,
-            upstream: switch.upstream.clone(),
-            switch: switch.name.clone(),
-            ask,
-            is_long,
-            tells_secrets: grant.tells_secrets(),
-        })
-    }
-
-    /// Asks the rules and the limits, and writes the attempt down.
-    async fn admit(
-        self: &Arc<Self>,
-        visit: &Visit,
-        asked: &Asking<'_>,
-    ) -> Result<(&Switch, Arc<Grant>, Decision, Attempt), Refused> {
-        let about = |switch| About { form: asked.form, command: asked.shown, switch };
-        let switch = match self.switch(asked.switch) {
-            Ok(switch) => switch,
-            Err(refused) => return Err(self.refuse(visit, &about(""), refused)),
-        };
-        let about = about(&switch.name);
-        let grant = match self.grant(visit) {
-            Ok(grant) => grant,
-            Err(shut) => return Err(self.refuse(visit, &about, shut.into())),
-        };
-        // Before the switch is asked whose channels are named: that costs it something, whatever is decided.
-        let place = match Place::take(self, visit, &grant) {
-            Ok(place) => place,
-            Err(refused) => return Err(self.refuse(visit, &about, refused)),
-        };
-        let (decision, shadow) = match self.decide(visit, &grant, asked, switch).await {
-            Ok(decided) => decided,
-            Err(refused) => return Err(self.refuse(visit, &about, refused)),
-        };
-        if !decision.allowed {
-            let why = with_shadow(&decision.why, shadow.as_ref());
-            return Err(self.refuse(visit, &about, Refused::Denied { why }));
-        }
-        let attempt = Attempt::begin(place, visit, &about, &decision.why, shadow.as_ref())?;
-        Ok((switch, grant, decision, attempt))
-    }
-
-    /// Asks the policy, with the owners of the channels that are named.
-    async fn decide(
-        &self,
-        visit: &Visit,
-        grant: &Grant,
-        asked: &Asking<'_>,
-        switch: &Switch,
-    ) -> Result<(Decision, Option<Decision>), Refused> {
-        let own = self.own_channels(&visit.identity, grant, switch, asked.channels).await?;
-        let owns = |channel: &str| own.iter().any(|uuid| uuid.eq_ignore_ascii_case(channel));
-        let who = caller(&visit.identity, &owns);
-        let (bound, catalogue) = (visit.identity.bound.as_deref(), freeswitch::catalogue());
-        let real = grant.decide(&who, bound, asked.deeds, catalogue);
-        let shadow = grant.decide_in_shadow(&who, bound, asked.deeds, catalogue, &real);
-        Ok((real, shadow))
-    }
-
-    /// Those of the channels that are the caller's own; only asked for when a rule wants to know.
-    pub(crate) async fn own_channels(
-        &self,
-        identity: &Identity,
-        grant: &Grant,
-        switch: &Switch,
-        channels: &[&str],
-    ) -> Result<Vec<String>, Refused> {
-        let asks = grant.policy.asks_for_owners()
-            || grant.shadow.as_ref().is_some_and(crate::Policy::asks_for_owners);
-        let Some(account) = identity.account.as_ref().filter(|_| asks && !channels.is_empty()) else {
-            return Ok(Vec::new());
-        };
-        let owners = switch.upstream.owners().resolve(channels).await;
-        let owners = owners.map_err(|error| Refused::Failed { switch: switch.name.to_string(), error })?;
-        Ok(owners.into_iter().filter(|(_, owner)| owner == account).map(|(channel, _)| channel).collect())
     }
 
     /// What came back, as the caller may see it; the attempt ends.
@@ -421,6 +312,18 @@ impl Desk {
     }
 }
 
+/// An answer with the rows that may be told.
+async fn kept(
+    limited: Option<&Limited>,
+    upstream: &Upstream,
+    answer: Result<Answer, CallError>,
+) -> Result<Answer, CallError> {
+    match (limited, answer) {
+        (Some(limited), Ok(answer)) => limited.keep(upstream, answer).await,
+        (_, answer) => answer,
+    }
+}
+
 fn caller<'a>(identity: &'a Identity, owns: &'a dyn Fn(&str) -> bool) -> Caller<'a> {
     Caller { user: identity.user(), domain: identity.domain(), owns }
 }
@@ -442,6 +345,3 @@ fn summary(text: &[u8], cut: bool) -> &'static str {
         (false, false) => "ok",
     }
 }
-
-/// Longer than this a command is better run as a job.
-const LONG: Duration = Duration::from_secs(10);

@@ -15,6 +15,7 @@ use esl::server::{
 use listener::Listener;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -39,9 +40,6 @@ pub trait Porter: Send + Sync {
 
     /// Checks what somebody says of themselves.
     fn identify<'a>(&'a self, stranger: &'a Stranger, claim: Credential<'a>) -> Identifying<'a>;
-
-    /// Whether somebody who came in may stay: asked every few seconds. False when a token was taken back or a user disabled.
-    fn keeps(&self, visit: &Visit) -> bool;
 }
 
 /// An identification that is under way.
@@ -77,12 +75,34 @@ pub enum Credential<'a> {
 /// What a porter says.
 #[derive(Clone, Debug)]
 pub enum Admission {
-    /// Come in.
-    Welcome(Identity),
+    /// Come in, and stay as long as that holds.
+    Welcome(Identity, Stays),
     /// It is not so, for this reason, which does not hold what was typed; the client is sent away as FreeSWITCH does, and does not hear it.
     Wrong(String),
     /// It cannot be said just now: one line of text that tells why.
     Later(String),
+}
+
+/// Whether somebody who came in would still be let in: asked before each of their orders and every few seconds, so it is quick. False when a
+/// token was taken back or has expired, a password or a role was changed, a user is gone.
+#[derive(Clone)]
+pub struct Stays(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Stays {
+    /// As long as this says so.
+    pub fn while_true(holds: impl Fn() -> bool + Send + Sync + 'static) -> Stays {
+        Stays(Arc::new(holds))
+    }
+
+    fn holds(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Stays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stays").finish_non_exhaustive()
+    }
 }
 
 /// How a door treats its clients.
@@ -177,6 +197,7 @@ pub struct Door {
 /// Somebody who has come in.
 struct Client {
     visit: Visit,
+    stays: Stays,
     peer: Peer,
     since: u64,
     outbox: Outbox,
@@ -283,8 +304,7 @@ impl Door {
 
     /// Sends those away who may not stay.
     fn look_round(&self) {
-        let gone =
-            |client: &&Client| !self.porter.keeps(&client.visit) || self.desk.grant(&client.visit).is_err();
+        let gone = |client: &&Client| !client.stays.holds() || self.desk.grant(&client.visit).is_err();
         let mut notice = Vec::new();
         reply::disconnect_notice(&mut notice, reply::GOODBYE);
         self.clients.lock().values().filter(gone).for_each(|client| {

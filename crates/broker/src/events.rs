@@ -101,6 +101,12 @@ impl EventRules {
             || told(event, name, subclass.as_deref()).is_some_and(|owner| is_own(&owner))
     }
 
+    /// Which rows of the events of channels are shown at most; `None` when there are none.
+    pub fn rows_of_channels(&self) -> Option<Rows> {
+        let fitting = self.0.iter().filter(|(names, _)| names.fit("CHANNEL_CREATE", None));
+        fitting.map(|(_, rows)| *rows).max()
+    }
+
     /// Which rows of an event's name somebody may see; `None` when they may not see such events at all.
     pub fn rows_of(&self, event: &EventView<'_>, who: &Identity) -> Option<Rows> {
         self.rows(event, who).map(|(rows, ..)| rows)

@@ -18,6 +18,7 @@ mod json;
 mod later;
 mod sent;
 mod shapes;
+pub mod show;
 #[cfg(test)]
 mod tests;
 mod variables;

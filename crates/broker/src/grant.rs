@@ -2,7 +2,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::deed::{Deed, Deeds};
-use crate::events::EventRules;
+use crate::events::{EventRules, Rows};
 use crate::identity::Bound;
 use crate::judge::{Caller, Decision, decide};
 use crate::line::Line;
@@ -19,6 +19,8 @@ pub struct Grant {
     pub policy: Policy,
     /// Events that may be seen.
     pub events: EventRules,
+    /// Which rows of `show` may be seen: those of the own channels, of the own domain, or all.
+    pub rows: Rows,
     /// The same policy with the rules that are in shadow.
     pub shadow: Option<Policy>,
     /// How fast, how much, how long.
@@ -38,7 +40,13 @@ pub struct Terms {
     pub output: usize,
     /// How long a command may take.
     pub timeout: Duration,
-    /// The same for some commands; the first that fits counts.
+    /// How long one may take that makes a call and is waited for.
+    pub call_timeout: Duration,
+    /// How long a background job may take.
+    pub job_timeout: Duration,
+    /// Background jobs at once; 0 for no limit.
+    pub jobs: u32,
+    /// How long some commands may take, as a job, too; the first that fits counts.
     pub timeouts: Vec<(Pattern, Duration)>,
     /// The most talkative level of the switch's log that may be read.
     pub log: Option<LogLevel>,
@@ -53,11 +61,25 @@ impl Default for Terms {
             concurrency: 0,
             output: 4 * 1024 * 1024,
             timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(70),
+            job_timeout: Duration::from_secs(3600),
+            jobs: 512,
             timeouts: Vec::new(),
             log: None,
             record_dir: None,
         }
     }
+}
+
+/// How a command is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// Whoever sent it waits.
+    Answer,
+    /// The same, and it makes a call: a phone has to be answered first.
+    Call,
+    /// Nobody does: it is a background job.
+    Job,
 }
 
 /// Levels of the switch's log, from the most silent (syslog's severities, RFC 5424 section 6.2.1; 0 is FreeSWITCH's console).
@@ -136,12 +158,18 @@ impl Grant {
         (decision.allowed != real.allowed).then_some(decision)
     }
 
-    /// How long a command may take.
-    pub fn timeout(&self, caller: &Caller<'_>, line: Line<'_>) -> Duration {
+    /// How long a command may take that is waited for like this.
+    pub fn timeout(&self, caller: &Caller<'_>, line: Line<'_>, waiting: Waiting) -> Duration {
         let deed =
             Deed::Command { name: line.verb().to_ascii_lowercase(), arguments: line.arguments().to_owned() };
         let fitting = self.terms.timeouts.iter().find(|(pattern, _)| pattern.allows(&deed, caller));
-        fitting.map_or(self.terms.timeout, |(_, limit)| *limit)
+        let terms = &self.terms;
+        let any = match waiting {
+            Waiting::Answer => terms.timeout,
+            Waiting::Call => terms.call_timeout,
+            Waiting::Job => terms.job_timeout,
+        };
+        fitting.map_or(any, |(_, limit)| *limit)
     }
 
     /// Whether secrets may be told.

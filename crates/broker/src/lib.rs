@@ -44,7 +44,7 @@ pub use catalogue::{Catalogue, Class, Classes};
 pub use deed::{Deed, Deeds};
 #[cfg(feature = "tokio")]
 pub use desk::Desk;
-pub use grant::{Grant, LogLevel, Terms};
+pub use grant::{Grant, LogLevel, Terms, Waiting};
 pub use identity::{Account, Bound, Identity, Proof};
 pub use judge::{Caller, Decision, decide, judge};
 pub use line::{BadLine, Line};

@@ -13,6 +13,8 @@ pub enum Excess {
     },
     /// Too many at once.
     Concurrency,
+    /// Too many background jobs at once.
+    Jobs,
 }
 
 /// What a caller may have.
@@ -33,6 +35,8 @@ pub struct Usage(HashMap<Arc<str>, Used>);
 struct Used {
     /// Requests under way.
     running: u32,
+    /// Background jobs under way.
+    jobs: u32,
     /// Millionths of a request that may come at once.
     tokens: u64,
     /// Micros; when `tokens` was right.
@@ -46,14 +50,14 @@ impl Usage {
     /// What is exceeded.
     pub fn begin(&mut self, name: &Arc<str>, quota: Quota, now: u64) -> Result<(), Excess> {
         if self.0.len() >= MANY && !self.0.contains_key(name) {
-            self.0.retain(|_, used| used.running > 0 || now.saturating_sub(used.at) < REST);
+            self.0.retain(|_, used| used.is_busy() || now.saturating_sub(used.at) < REST);
             // So many at once are not people: what they have used up is forgotten before memory is.
             if self.0.len() >= MANY {
-                self.0.retain(|_, used| used.running > 0);
+                self.0.retain(|_, used| used.is_busy());
             }
         }
         let full = u64::from(quota.rate) * ONE;
-        let used = self.0.entry(name.clone()).or_insert(Used { running: 0, tokens: full, at: now });
+        let used = self.0.entry(name.clone()).or_insert(Used { running: 0, jobs: 0, tokens: full, at: now });
         if quota.concurrency > 0 && used.running >= quota.concurrency {
             return Err(Excess::Concurrency);
         }
@@ -77,9 +81,38 @@ impl Usage {
         }
     }
 
+    /// Lets one more background job of `name` begin, whose request has begun, or says why not; `most` at once, 0 for no limit.
+    /// [`Usage::job_ended`] takes it back.
+    ///
+    /// # Errors
+    /// When there are as many.
+    pub fn begin_job(&mut self, name: &str, most: u32) -> Result<(), Excess> {
+        // Its request keeps the entry here.
+        let Some(used) = self.0.get_mut(name) else { return Err(Excess::Jobs) };
+        if most > 0 && used.jobs >= most {
+            return Err(Excess::Jobs);
+        }
+        used.jobs += 1;
+        Ok(())
+    }
+
+    /// A background job has ended.
+    pub fn job_ended(&mut self, name: &str) {
+        if let Some(used) = self.0.get_mut(name) {
+            used.jobs = used.jobs.saturating_sub(1);
+        }
+    }
+
     /// Requests of `name` that are under way.
     pub fn running(&self, name: &str) -> u32 {
         self.0.get(name).map_or(0, |used| used.running)
+    }
+}
+
+impl Used {
+    /// Whether it must not be forgotten.
+    fn is_busy(&self) -> bool {
+        self.running > 0 || self.jobs > 0
     }
 }
 
@@ -215,6 +248,28 @@ mod tests {
         let through =
             (0..10 * SECOND).step_by(1000).filter(|now| usage.begin(&name, quota, *now).is_ok()).count();
         assert!((32..=33).contains(&through), "{through}");
+    }
+
+    #[test]
+    fn jobs_are_counted_by_themselves_and_never_forgotten() {
+        let (mut usage, name) = (Usage::default(), Arc::from("alice"));
+        let quota = Quota { rate: 0, concurrency: 1 };
+        for _ in 0..2 {
+            usage.begin(&name, quota, 0).unwrap();
+            usage.begin_job(&name, 2).unwrap();
+            usage.ended(&name);
+        }
+        usage.begin(&name, quota, 0).unwrap();
+        assert_eq!(usage.begin_job(&name, 2), Err(Excess::Jobs));
+        usage.ended(&name);
+        for n in 0..2 * MANY {
+            usage.begin(&Arc::from(format!("guest {n}")), quota, 100 * REST).unwrap();
+            usage.ended(&format!("guest {n}"));
+        }
+        usage.begin(&name, quota, 100 * REST).unwrap();
+        assert_eq!(usage.begin_job(&name, 2), Err(Excess::Jobs));
+        usage.job_ended(&name);
+        assert_eq!(usage.begin_job(&name, 2), Ok(()));
     }
 
     #[test]

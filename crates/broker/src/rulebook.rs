@@ -17,6 +17,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+mod rows;
+
 /// What can be written for a role and for a user alike.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Rules {
@@ -26,7 +28,7 @@ pub struct Rules {
     pub deny: Vec<String>,
     /// Events that may be seen. See [`EventRules`].
     pub events: Vec<String>,
-    /// Which of those. The default: those of the own channels.
+    /// Which of those, and which rows of `show`. The default: those of the own channels.
     pub rows: Rows,
     /// From where; empty for everywhere.
     pub networks: Vec<IpNet>,
@@ -38,7 +40,7 @@ pub struct Rules {
     pub concurrency: Option<u32>,
     /// Bytes of one answer.
     pub output: Option<usize>,
-    /// How long a command may take.
+    /// How long a command may take, as a background job, too.
     pub timeout: Option<Duration>,
     /// The same for some commands: "originate 60s".
     pub timeouts: Vec<(String, Duration)>,
@@ -111,6 +113,7 @@ struct Made {
 struct Compiled {
     policy: Policy,
     events: EventRules,
+    rows: Rows,
     networks: Vec<IpNet>,
     hours: Vec<Hours>,
     terms: PartTerms,
@@ -153,9 +156,10 @@ impl Rulebook {
         for role in roles::ROLES {
             let policy = role.policy().unwrap_or_default();
             let events = role.events();
+            let rows = events.rows_of_channels().unwrap_or_default();
             let terms = PartTerms { log: role.log, ..PartTerms::default() };
-            book.roles
-                .insert(role.name.to_owned(), Compiled { policy, events, terms, ..Compiled::default() });
+            let compiled = Compiled { policy, events, rows, terms, ..Compiled::default() };
+            book.roles.insert(role.name.to_owned(), compiled);
         }
         for role in roles {
             let of = format!("role {}", role.name);
@@ -166,6 +170,8 @@ impl Rulebook {
                 policy.extend(&compiled.policy);
                 compiled.policy = policy;
                 compiled.events.extend(&built_in.events());
+                let rows = built_in.events().rows_of_channels().unwrap_or_default();
+                compiled.rows = compiled.rows.max(rows);
                 compiled.terms.log = compiled.terms.log.or(built_in.log);
             } else if book.roles.contains_key(&role.name) {
                 let why = "is there twice; give each role one entry".to_owned();
@@ -260,6 +266,7 @@ impl Rulebook {
             if let Some(role) = self.roles.get(name) {
                 grant.policy.extend(&role.policy);
                 grant.events.extend(&role.events);
+                grant.rows = grant.rows.max(role.rows);
                 most.widen(&role.terms);
                 grant.roles.push(name.clone());
             }
@@ -272,6 +279,7 @@ impl Rulebook {
             }
             grant.policy.extend(&user.policy);
             grant.events.extend(&user.events);
+            grant.rows = grant.rows.max(user.rows);
             own.widen(&user.terms);
         }
         for role in made.shadow.iter().filter_map(|name| self.roles.get(name)) {
@@ -363,15 +371,21 @@ impl PartTerms {
         terms.rate = self.rate.unwrap_or(terms.rate);
         terms.concurrency = self.concurrency.unwrap_or(terms.concurrency);
         terms.output = self.output.unwrap_or(terms.output);
-        terms.timeout = self.timeout.unwrap_or(terms.timeout);
+        if let Some(timeout) = self.timeout {
+            (terms.timeout, terms.call_timeout, terms.job_timeout) = (timeout, timeout, timeout);
+        }
         terms.log = self.log.or(terms.log);
         terms.timeouts.splice(0..0, self.timeouts);
     }
 }
 
 fn compile(of: &str, rules: &Rules, wrong: &mut Vec<BadRules>) -> Compiled {
-    let mut compiled =
-        Compiled { networks: rules.networks.clone(), shadow: rules.shadow, ..Compiled::default() };
+    let mut compiled = Compiled {
+        rows: rules.rows,
+        networks: rules.networks.clone(),
+        shadow: rules.shadow,
+        ..Compiled::default()
+    };
     let mut note = |key, value: &str, why: String| {
         wrong.push(BadRules { of: of.to_owned(), key, value: value.to_owned(), why });
     };

@@ -43,7 +43,7 @@ pub struct Settings {
     pub warm: usize,
     /// Commands that may wait for a connection. Default 1024.
     pub waiting: usize,
-    /// Background jobs that may run. Default 256.
+    /// Background jobs that may run. Default 1024: they may take long, and cost a place in a table.
     pub jobs: usize,
     /// Dedicated connections at most. Default 64.
     pub dedicated: usize,
@@ -59,7 +59,7 @@ impl Default for Settings {
             connections: 64,
             warm: 2,
             waiting: 1024,
-            jobs: 256,
+            jobs: 1024,
             dedicated: 64,
             backoff: (Duration::from_millis(200), Duration::from_secs(5)),
             owners_kept: Duration::from_secs(2),
@@ -88,7 +88,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn new(bytes: &[u8], most: usize) -> Answer {
+    pub(crate) fn new(bytes: &[u8], most: usize) -> Answer {
         Answer { bytes: bytes[..bytes.len().min(most)].to_vec(), cut: bytes.len() > most }
     }
 }

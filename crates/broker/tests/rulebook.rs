@@ -4,7 +4,7 @@
 
 use broker::hours::Moment;
 use broker::rulebook::{Role, Rulebook, Rules, Shut, User};
-use broker::{Caller, Identity, Line, Proof, Terms, freeswitch};
+use broker::{Caller, Identity, Line, Proof, Terms, Waiting, freeswitch};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ fn the_terms_of_a_user_count_before_those_of_the_roles() {
     assert_eq!((alice.terms.rate, alice.terms.output, alice.terms.concurrency), (50, 100, 4));
     assert_eq!((bob.terms.rate, bob.terms.timeout), (2, seconds(10)));
     let caller = Caller { user: "", domain: "", owns: &|_| false };
-    let timeout = |command| alice.timeout(&caller, Line::new(command).unwrap());
+    let timeout = |command| alice.timeout(&caller, Line::new(command).unwrap(), Waiting::Answer);
     assert_eq!((timeout("originate user/1@x &park"), timeout("status")), (seconds(60), seconds(5)));
 }
 

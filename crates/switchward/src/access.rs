@@ -23,6 +23,7 @@ pub(crate) use identify::{Denied, identify};
 pub use role::Role;
 pub use tls::Certificate;
 
+use crate::broker::rules::roles_of;
 use crate::config::{Authentication, Config};
 use attempts::Attempts;
 use book::Watched;
@@ -55,8 +56,17 @@ pub struct Access {
 /// By what somebody came in who stays.
 pub(crate) struct Pass {
     who: Who,
-    generation: u64,
+    shown: Shown,
     config: Arc<Config>,
+}
+
+/// A credential as its file had it.
+#[derive(PartialEq)]
+enum Shown {
+    Token(Option<tokens::Token>),
+    User(Option<users::User>),
+    /// In no file.
+    Nothing,
 }
 
 /// Why the daemon cannot say who may come in.
@@ -162,31 +172,43 @@ impl Access {
 
     /// Takes down by what somebody came in, to ask [`Access::still_lets`] later.
     pub(crate) fn pass(&self, who: &Who, config: &Arc<Config>) -> Pass {
-        let generation = match who.proof {
-            Proof::Token => self.tokens.held().generation,
-            Proof::Basic => self.users.held().generation,
-            Proof::None | Proof::Certificate | Proof::Socket => 0,
-        };
-        Pass { who: who.clone(), generation, config: config.clone() }
+        Pass { who: who.clone(), shown: self.shown(who), config: config.clone() }
     }
 
-    /// Whether somebody who came in would still be let in. A change of the file with their credential, or of the certificates' roles,
-    /// is a no: who comes again is looked at anew.
+    /// Whether somebody who came in would still be let in. A change of their token, of their password or role, of the certificates' roles, or
+    /// of the broker's roles that go with theirs is a no: who comes again is looked at anew.
     pub(crate) fn still_lets(&self, pass: &Pass, config: &Config) -> bool {
-        let Pass { who, generation, config: before } = pass;
-        match who.proof {
-            Proof::Socket => true,
-            Proof::None => self.rights(who, config).is_some(),
-            Proof::Certificate => before.api.certificate_roles == config.api.certificate_roles,
-            Proof::Basic => self.users.held().generation == *generation,
-            Proof::Token => {
-                let held = self.tokens.held();
-                let now = crate::clock::now();
-                let expires = |token: &tokens::Token| token.expires.is_some_and(|end| end <= now);
-                let mut standing = held.value.standing();
-                held.generation == *generation
-                    && standing.any(|token| token.name == *who.name && !expires(token))
+        let Pass { who, shown, config: before } = pass;
+        if who.role.is_some_and(|role| roles_of(before, role) != roles_of(config, role)) {
+            return false;
+        }
+        match (&who.proof, shown) {
+            (Proof::Socket, _) => true,
+            (Proof::None, _) => self.rights(who, config).is_some(),
+            (Proof::Certificate, _) => before.api.certificate_roles == config.api.certificate_roles,
+            (Proof::Token, Shown::Token(Some(token))) => {
+                token.expires.is_none_or(|end| end > crate::clock::now()) && self.shown(who) == *shown
             }
+            // Whom the users file does not know another directory does.
+            (Proof::Basic, Shown::User(user)) => {
+                user.as_ref().is_some_and(|user| !user.disabled) != who.identity.is_some()
+                    && self.shown(who) == *shown
+            }
+            (Proof::Token | Proof::Basic, _) => false,
+        }
+    }
+
+    /// The credential of somebody as its file has it now.
+    fn shown(&self, who: &Who) -> Shown {
+        match who.proof {
+            Proof::Token => Shown::Token(
+                self.tokens.held().value.standing().find(|token| token.name == *who.name).cloned(),
+            ),
+            Proof::Basic => {
+                let users = self.users.held();
+                Shown::User(users.value.users.iter().find(|user| user.name == *who.name).cloned())
+            }
+            Proof::None | Proof::Certificate | Proof::Socket => Shown::Nothing,
         }
     }
 

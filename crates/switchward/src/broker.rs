@@ -12,4 +12,5 @@ pub mod jobs;
 pub mod logins;
 pub mod porter;
 pub mod rules;
+mod standing;
 pub mod wiring;

@@ -3,7 +3,7 @@
 use super::{Desk, Refused, Visit, with_shadow};
 use crate::audit::{Done, Entry, Verdict};
 use crate::clock;
-use crate::grant::Grant;
+use crate::grant::Terms;
 use crate::judge::Decision;
 use crate::limits::{Excess, Quota};
 use std::sync::Arc;
@@ -28,12 +28,12 @@ pub(super) struct Place {
 
 impl Place {
     /// Asks the limits.
-    pub(super) fn take(desk: &Arc<Desk>, visit: &Visit, grant: &Grant) -> Result<Place, Refused> {
+    pub(super) fn take(desk: &Arc<Desk>, visit: &Visit, terms: &Terms) -> Result<Place, Refused> {
         let counted = visit.counted();
-        let quota = Quota { rate: grant.terms.rate, concurrency: grant.terms.concurrency };
+        let quota = Quota { rate: terms.rate, concurrency: terms.concurrency };
         desk.usage().begin(&counted, quota, clock::steady()).map_err(|excess| match excess {
             Excess::Rate { wait } => Refused::TooFast { wait: Duration::from_micros(wait) },
-            Excess::Concurrency => Refused::TooMany,
+            Excess::Concurrency | Excess::Jobs => Refused::TooMany,
         })?;
         Ok(Place { desk: desk.clone(), counted })
     }
@@ -45,9 +45,32 @@ impl Drop for Place {
     }
 }
 
+/// One of the background jobs that a caller may have under way, until it is dropped.
+pub(super) struct Seat {
+    desk: Arc<Desk>,
+    counted: Arc<str>,
+}
+
+impl Seat {
+    /// For whoever has a place, when fewer than `most` are under way; 0 for no limit.
+    pub(super) fn take(place: &Place, most: u32) -> Result<Seat, Refused> {
+        let Place { desk, counted } = place;
+        desk.usage().begin_job(counted, most).map_err(|_| Refused::TooManyJobs(most))?;
+        Ok(Seat { desk: desk.clone(), counted: counted.clone() })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.desk.usage().job_ended(&self.counted);
+    }
+}
+
 /// An order that was allowed. Dropped without an end, it says that nobody waited.
 pub(super) struct Attempt {
-    place: Place,
+    desk: Arc<Desk>,
+    place: Option<Place>,
+    seat: Option<Seat>,
     /// The number of what was written down.
     of: Option<u64>,
     begun: u64,
@@ -58,6 +81,7 @@ impl Attempt {
     /// Writes down that it is tried.
     pub(super) fn begin(
         place: Place,
+        seat: Option<Seat>,
         visit: &Visit,
         about: &About<'_>,
         why: &str,
@@ -75,7 +99,14 @@ impl Attempt {
             desk.counts.refuse(visit.door);
         })?;
         desk.counts.allow(visit.door);
-        Ok(Attempt { place, of, begun: clock::steady(), ended: false })
+        Ok(Attempt { desk, place: Some(place), seat, of, begun: clock::steady(), ended: false })
+    }
+
+    /// The switch has taken it as a background job: from now on it counts as one of these, and not as a request.
+    pub(super) fn is_taken(&mut self) {
+        if self.seat.is_some() {
+            self.place = None;
+        }
     }
 
     /// It has ended so, with an answer of that many bytes.
@@ -88,7 +119,7 @@ impl Attempt {
             return;
         }
         let micros = clock::steady().saturating_sub(self.begun);
-        let desk = &self.place.desk;
+        let desk = &self.desk;
         desk.counts.end(micros);
         let (Some(of), Some(journal)) = (self.of, &desk.journal) else { return };
         let done = Done { at: clock::now(), of, result, bytes: bytes as u64, micros };

@@ -3,7 +3,8 @@
 //! It is judged as the command `divert_events UUID`, which is none of the switch's API: the application on the channel no longer gets what it
 //! waits for. What of it the client then sees is the view's business, as with every event.
 
-use super::{Asking, Desk, Refused, Visit};
+use super::judged::Asking;
+use super::{Desk, Refused, Visit};
 use crate::deed::{Deed, Deeds};
 use crate::upstream::Diverted;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ impl Desk {
         let shown = format!("{channel} on");
         let channels = [channel];
         let asked = Asking { form: VERB, shown: &shown, deeds: &deeds, channels: &channels, switch };
-        let (switch, _, _, attempt) = self.admit(visit, &asked).await?;
+        let (switch, _, attempt) = self.admit(visit, &asked).await?;
         match switch.upstream.divert(channel).await {
             Ok(diverted) => {
                 attempt.end("ok", 0);

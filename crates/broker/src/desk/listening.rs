@@ -23,6 +23,8 @@ pub enum Listening {
     Events,
     /// The log.
     Log,
+    /// Other events of those than before: a filter comes or goes.
+    Filter,
 }
 
 impl Listening {
@@ -31,6 +33,7 @@ impl Listening {
         match self {
             Listening::Events => "events",
             Listening::Log => "log",
+            Listening::Filter => "filter",
         }
     }
 }
@@ -48,7 +51,7 @@ impl Desk {
         switch: Option<&str>,
     ) -> Result<(), Refused> {
         self.passes(visit, what.form(), &self.shown(wanted), switch, |grant| match what {
-            Listening::Events => format!("the events of {}", whose(grant)),
+            Listening::Events | Listening::Filter => format!("the events of {}", whose(grant)),
             Listening::Log => format!("the log of {}", whose(grant)),
         })
     }
@@ -117,7 +120,7 @@ impl Desk {
         let about = about(&named.name);
         let grant = self.grant(visit).map_err(|shut| self.refuse(visit, &about, shut.into()))?;
         let _place =
-            Place::take(self, visit, &grant).map_err(|refused| self.refuse(visit, &about, refused))?;
+            Place::take(self, visit, &grant.terms).map_err(|refused| self.refuse(visit, &about, refused))?;
         let written = self.write(visit, &about, Verdict::Allowed, &rule(&grant));
         let of = written.inspect_err(|_| self.counts.refuse(visit.door))?;
         self.counts.allow(visit.door);

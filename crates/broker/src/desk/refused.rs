@@ -32,6 +32,9 @@ pub enum Refused {
     /// Too many at once.
     #[error("too many commands at once; wait for an answer before the next")]
     TooMany,
+    /// Too many background jobs.
+    #[error("{0} background jobs are running, as many as may; wait for the end of one")]
+    TooManyJobs(u32),
     /// There is no switch of that name.
     #[error("there is no switch {0:?}")]
     NoSuchSwitch(String),

@@ -1,8 +1,10 @@
 //! Messages to channels and events for all, through the desk.
 
-use super::{Asking, Attempt, Carried, Desk, Refused, Visit, caller, channels};
+use super::judged::Asking;
+use super::{Attempt, Carried, Desk, Refused, Visit, caller, channels};
 use crate::announcement::Announcement;
 use crate::freeswitch;
+use crate::grant::Waiting;
 use crate::line::Line;
 use crate::message::Message;
 use crate::upstream::CallError;
@@ -78,9 +80,9 @@ impl Desk {
         asked: &Asking<'_>,
         verb: &str,
     ) -> Result<(&super::Switch, Duration, Attempt), Refused> {
-        let (switch, grant, _, attempt) = self.admit(visit, asked).await?;
+        let (switch, grant, attempt) = self.admit(visit, asked).await?;
         let line = Line::new(verb)?;
-        let limit = grant.timeout(&caller(&visit.identity, &|_| false), line);
+        let limit = grant.timeout(&caller(&visit.identity, &|_| false), line, Waiting::Answer);
         Ok((switch, limit, attempt))
     }
 

@@ -10,8 +10,9 @@ use regex_lite::{Regex, RegexBuilder};
 #[derive(Debug, Default)]
 pub(super) struct Filters(Vec<Filter>);
 
+/// One of them.
 #[derive(Debug)]
-struct Filter {
+pub(super) struct Filter {
     header: String,
     text: String,
     excludes: bool,
@@ -36,8 +37,8 @@ pub(super) enum BadFilter {
 }
 
 impl Filters {
-    /// Adds one.
-    pub(super) fn add(&mut self, header: &str, text: &str) -> Result<(), BadFilter> {
+    /// Reads one that may be added.
+    pub(super) fn read(&self, header: &str, text: &str) -> Result<Filter, BadFilter> {
         if self.0.len() >= MOST {
             return Err(BadFilter::TooMany);
         }
@@ -60,8 +61,12 @@ impl Filters {
             }
             None => Is::Text(wanted.to_owned()),
         };
-        self.0.push(Filter { header: header.to_owned(), text: text.to_owned(), excludes, is });
-        Ok(())
+        Ok(Filter { header: header.to_owned(), text: text.to_owned(), excludes, is })
+    }
+
+    /// Adds one that was read here.
+    pub(super) fn add(&mut self, filter: Filter) {
+        self.0.push(filter);
     }
 
     /// Takes away those of a header with this value, or all of it; header `all`: every one.
@@ -126,9 +131,13 @@ mod tests {
 
     const EVENT: &[u8] = b"Event-Name: TALK\nUnique-ID: abc-1\nA: x%20y\n\n";
 
+    fn add(filters: &mut Filters, header: &str, text: &str) -> Result<(), BadFilter> {
+        filters.read(header, text).map(|filter| filters.add(filter))
+    }
+
     fn passes(filters: &[(&str, &str)]) -> bool {
         let mut all = Filters::default();
-        filters.iter().for_each(|(header, text)| all.add(header, text).unwrap());
+        filters.iter().for_each(|(header, text)| add(&mut all, header, text).unwrap());
         all.pass(&EventView::parse(Format::Plain, EVENT).unwrap())
     }
 
@@ -146,7 +155,7 @@ mod tests {
         let event = EventView::parse(Format::Plain, EVENT).unwrap();
         let mut filters = Filters::default();
         for (header, text) in [("A", "one"), ("A", "two"), ("B", "three")] {
-            filters.add(header, text).unwrap();
+            add(&mut filters, header, text).unwrap();
         }
         filters.delete("A", Some("one"));
         assert_eq!(filters.0.len(), 2);
@@ -159,12 +168,12 @@ mod tests {
     #[test]
     fn filters_are_bounded() {
         let mut filters = Filters::default();
-        assert_eq!(filters.add("A", &"x".repeat(600)), Err(BadFilter::TooLong));
-        assert_eq!(filters.add("A", "/(/"), Err(BadFilter::Pattern));
-        assert_eq!(filters.add("A", "/((a{500}){500}){500}/"), Err(BadFilter::Pattern));
-        (0..MOST_PATTERNS).for_each(|_| filters.add("A", "/^[0-9a-f-]{36}$/").unwrap());
-        assert_eq!(filters.add("A", "/x/"), Err(BadFilter::TooMany));
-        (MOST_PATTERNS..MOST).for_each(|_| filters.add("A", "x").unwrap());
-        assert_eq!(filters.add("A", "x"), Err(BadFilter::TooMany));
+        assert_eq!(add(&mut filters, "A", &"x".repeat(600)), Err(BadFilter::TooLong));
+        assert_eq!(add(&mut filters, "A", "/(/"), Err(BadFilter::Pattern));
+        assert_eq!(add(&mut filters, "A", "/((a{500}){500}){500}/"), Err(BadFilter::Pattern));
+        (0..MOST_PATTERNS).for_each(|_| add(&mut filters, "A", "/^[0-9a-f-]{36}$/").unwrap());
+        assert_eq!(add(&mut filters, "A", "/x/"), Err(BadFilter::TooMany));
+        (MOST_PATTERNS..MOST).for_each(|_| add(&mut filters, "A", "x").unwrap());
+        assert_eq!(add(&mut filters, "A", "x"), Err(BadFilter::TooMany));
     }
 }

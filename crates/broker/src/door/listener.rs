@@ -5,7 +5,7 @@
 //! (or a line of the log, if it listens to nothing else), which stands exactly where they would have stood. A client whose queue stays full for too long is cut off. Nobody else notices.
 
 use super::bound::{Bound, End, Lingers, Timer};
-use super::filter::{BadFilter, Filters};
+use super::filter::{BadFilter, Filter, Filters};
 use crate::clock;
 use crate::desk::{Shown, View};
 use crate::upstream::{Happening, JobId, Link, LogLine, Sink, Wants};
@@ -93,8 +93,13 @@ impl Listener {
         self.0.ear.lock().wants.set_log(level);
     }
 
-    pub(super) fn add_filter(&self, header: &str, value: &str) -> Result<(), BadFilter> {
-        self.0.ear.lock().filters.add(header, value)
+    /// A filter, when one more may be had.
+    pub(super) fn filter(&self, header: &str, value: &str) -> Result<Filter, BadFilter> {
+        self.0.ear.lock().filters.read(header, value)
+    }
+
+    pub(super) fn add_filter(&self, filter: Filter) {
+        self.0.ear.lock().filters.add(filter);
     }
 
     pub(super) fn delete_filter(&self, header: &str, value: Option<&str>) {

@@ -7,7 +7,7 @@ use super::bound::Lingers;
 use super::diverting::Diverting;
 use super::listener::Listener;
 use super::order::Order;
-use super::{Client, Door, Entered, Stranger};
+use super::{Client, Door, Entered, Stays, Stranger};
 use crate::announcement::Announcement;
 use crate::clock;
 use crate::desk::{Order as Wanted, Refused, Visit};
@@ -42,6 +42,10 @@ pub(super) async fn talk(door: &Arc<Door>, mut session: Session, stranger: Stran
     let ended = loop {
         match session.next().await {
             Ok(request) => {
+                if !talk.stays.holds() {
+                    drop(talk);
+                    return session.finish().await;
+                }
                 if talk.take(&session, &request).await == After::Close {
                     drop(talk);
                     return session.finish().await;
@@ -70,6 +74,7 @@ enum After {
 struct Talk<'a> {
     door: &'a Arc<Door>,
     visit: Visit,
+    stays: Stays,
     listener: Listener,
     following: Option<Following>,
     /// The channel of `myevents`.
@@ -86,15 +91,20 @@ impl<'a> Talk<'a> {
         known: Known,
         stranger: Stranger,
     ) -> Result<Talk<'a>, String> {
-        let Known { visit, by_name } = known;
+        let Known { visit, stays, by_name } = known;
         let (desk, how, switch) = (&door.desk, how(by_name), door.settings.switch.as_deref());
         let kept_out = |why: Refused| desk.keeps_out(&visit, how, why).as_reply();
         let view = desk.view(&visit, switch).map_err(kept_out)?;
         let outbox = session.outbox();
         let listener = Listener::new(view, outbox.clone(), door.settings.stuck);
-        let (visiting, listening) = (visit.clone(), listener.clone());
-        let client =
-            Client { visit: visiting, peer: stranger.peer, since: clock::now(), outbox, listener: listening };
+        let client = Client {
+            visit: visit.clone(),
+            stays: stays.clone(),
+            peer: stranger.peer,
+            since: clock::now(),
+            outbox,
+            listener: listener.clone(),
+        };
         let entered = door.enter(client).ok_or_else(|| {
             let why = Refused::Malformed("too many connections of this user".into());
             desk.keeps_out(&visit, how, why).as_reply()
@@ -103,6 +113,7 @@ impl<'a> Talk<'a> {
         let talk = Talk {
             door,
             visit,
+            stays,
             listener,
             following: None,
             channel: None,
@@ -146,13 +157,11 @@ impl<'a> Talk<'a> {
                 answer(session, if was { reply::NO_EVENTS } else { reply::NOT_LISTENING });
             }
             Order::MyEvents(uuid, format) => answer(session, &self.bind(uuid, format).await),
-            Order::Filter { header, value } => match self.listener.add_filter(header, value) {
-                Ok(()) => answer(session, &format!("+OK filter added. [{header}]=[{value}]")),
-                Err(bad) => answer(session, &bad.to_string()),
-            },
+            Order::Filter { header, value } => {
+                answer(session, &self.add_filter(header, value, &rest(request)));
+            }
             Order::FilterDelete { header, value } => {
-                self.listener.delete_filter(header, value);
-                answer(session, &format!("+OK filter deleted. [{header}][{}]", value.unwrap_or_default()));
+                answer(session, &self.delete_filter(header, value, &rest(request)));
             }
             Order::Log(level) => answer(session, &self.log(level).await),
             Order::NoLog => {

@@ -45,6 +45,9 @@ pub enum CallError {
     /// The answer is so large that it was not read to its end.
     #[error("the answer is too large: {0}")]
     TooLarge(DecodeError),
+    /// The answer is so long, or such, that the rows in it cannot be told apart.
+    #[error("the rows of the switch's answer cannot be told apart, so none is told")]
+    NoRows,
     /// Another job that runs has this id: not sent.
     #[error("a job with this id is running")]
     JobInUse,
@@ -71,6 +74,7 @@ impl CallError {
             | CallError::Timeout(_)
             | CallError::Refused(_)
             | CallError::Denied
+            | CallError::NoRows
             | CallError::TooLarge(_) => true,
         }
     }

@@ -1,7 +1,7 @@
 //! All events and log lines over one connection, for many followers: [`Hub`].
 //!
-//! The connection is subscribed to what its followers want together, to HEARTBEAT and, while anybody follows, to what
-//! [`Owners`] needs. While nobody does, a flood of calls costs the switch and us nothing here. Each follower gives a [`Sink`] that is called in the reading task and never waits, so the switch, which ends listeners that
+//! The connection is subscribed to what its followers want together, to HEARTBEAT and, while anybody follows or wants to know whose channel is
+//! which ([`Hub::know_owners`]), to what [`Owners`] needs. While nobody does, a flood of calls costs the switch and us nothing here. Each follower gives a [`Sink`] that is called in the reading task and never waits, so the switch, which ends listeners that
 //! lag, always finds a reader. When the connection is lost it comes back by itself; what happened in between is lost, nobody can say how
 //! much, and followers are told.
 
@@ -68,6 +68,8 @@ struct Follower {
 #[derive(Debug)]
 struct Wanted {
     wants: Wants,
+    /// Whose channel is which is to be known without a follower, too.
+    owners: bool,
     version: u64,
     next_id: u64,
 }
@@ -89,7 +91,7 @@ impl Hub {
     pub(super) fn new() -> Hub {
         Hub {
             followers: RwLock::new(Arc::from([])),
-            wanted: Mutex::new(Wanted { wants: base(false), version: 1, next_id: 1 }),
+            wanted: Mutex::new(Wanted { wants: base(false), owners: false, version: 1, next_id: 1 }),
             changed: Notify::new(),
             settled: watch::Sender::new(0),
             board: Board::new("events"),
@@ -108,6 +110,15 @@ impl Hub {
         Following { hub: Arc::clone(self), id }
     }
 
+    /// Whose channel is which is to be known from now on even while nobody follows, or no longer.
+    pub fn know_owners(&self, wanted: bool) {
+        let mut all = self.wanted();
+        if all.owners != wanted {
+            all.owners = wanted;
+            self.replace(&mut all, |_| {});
+        }
+    }
+
     /// Whether the connection is there.
     pub fn link(&self) -> Link {
         self.board.link()
@@ -124,7 +135,7 @@ impl Hub {
     fn replace(&self, wanted: &mut Wanted, change: impl FnOnce(&mut Vec<Follower>)) {
         let mut followers = self.followers().to_vec();
         change(&mut followers);
-        let mut union = base(!followers.is_empty());
+        let mut union = base(!followers.is_empty() || wanted.owners);
         followers.iter().for_each(|follower| union.unite(&follower.wants));
         *self.followers.write().unwrap_or_else(PoisonError::into_inner) = followers.into();
         if union != wanted.wants {
@@ -147,8 +158,8 @@ impl Hub {
         self.events.fetch_add(1, Relaxed);
         let bit = wants::bit_of(event.name());
         let followers = self.followers();
-        // Without a follower not all that owners need comes, so nothing of it counts.
-        let is_for_owners = bit & owners_need() != 0 && !followers.is_empty();
+        // When not all that owners need comes, nothing of it counts.
+        let is_for_owners = bit & owners_need() != 0 && (!followers.is_empty() || self.wanted().owners);
         let is_last = is_for_owners && event.name() == b"CHANNEL_DESTROY";
         if is_for_owners && !is_last {
             owners.observe(&event);
@@ -282,12 +293,12 @@ async fn receive(
                 hub.tell_state();
             }
         }
-        let (version, wanted) = {
+        let (version, wanted, knows) = {
             let wanted = hub.wanted();
-            (wanted.version, (wanted.version != asked).then(|| wanted.wants.clone()))
+            (wanted.version, (wanted.version != asked).then(|| wanted.wants.clone()), wanted.owners)
         };
         if let Some(wanted) = wanted {
-            if hub.followers().is_empty() {
+            if !knows && hub.followers().is_empty() {
                 owners.forget_all();
             }
             queue(connection, subscribed.follow(&wanted), &mut replies)?;

@@ -55,6 +55,13 @@ impl Owners {
         }
     }
 
+    /// Whether the switch would have to be asked whose channel this is.
+    pub fn is_unknown(&self, uuid: &str) -> bool {
+        let table = self.table();
+        !table.told.contains_key(uuid)
+            && table.asked.get(uuid).is_none_or(|(_, at)| at.elapsed() >= self.kept)
+    }
+
     /// Whether this channel is known, without asking the switch, to be this account's.
     pub fn is_of(&self, uuid: &str, account: &Account) -> bool {
         let table = self.table();

@@ -1,7 +1,7 @@
 //! A door before a simulated switch, and clients that speak the protocol byte by byte.
 
-use broker::desk::{self, Desk, Rules, Switch, Visit};
-use broker::door::{Admission, Credential, Door, Identifying, Porter, Settings, Stranger};
+use broker::desk::{self, Desk, Rules, Switch};
+use broker::door::{Admission, Credential, Door, Identifying, Porter, Settings, Stays, Stranger};
 use broker::redact::Redactor;
 use broker::rulebook::{Rulebook, Rules as Written, User};
 use broker::{Account, Bound, Grant, Identity, Proof, Terms, Upstream, freeswitch, upstream};
@@ -35,7 +35,7 @@ pub(crate) struct Names {
     /// Who failed, and from where.
     pub(crate) failed: Mutex<Vec<(String, Option<std::net::IpAddr>)>>,
     /// Whose credentials were taken back.
-    pub(crate) revoked: Mutex<Vec<String>>,
+    pub(crate) revoked: Arc<Mutex<Vec<String>>>,
     pub(crate) turns_away: std::sync::atomic::AtomicBool,
 }
 
@@ -66,7 +66,11 @@ impl Names {
             }
         };
         match identity {
-            Some(identity) if !self.revoked.lock().unwrap().contains(&name) => Admission::Welcome(identity),
+            Some(identity) if !self.revoked.lock().unwrap().contains(&name) => {
+                let (revoked, name) = (self.revoked.clone(), identity.name.clone());
+                let stays = move || !revoked.lock().unwrap().iter().any(|revoked| **revoked == *name);
+                Admission::Welcome(identity, Stays::while_true(stays))
+            }
             _ => {
                 self.failed.lock().unwrap().push((name, stranger.source()));
                 Admission::Wrong("an unknown name".into())
@@ -82,10 +86,6 @@ impl Porter for Names {
 
     fn identify<'a>(&'a self, stranger: &'a Stranger, claim: Credential<'a>) -> Identifying<'a> {
         Box::pin(async move { self.check(stranger, claim) })
-    }
-
-    fn keeps(&self, visit: &Visit) -> bool {
-        !self.revoked.lock().unwrap().iter().any(|name| **name == *visit.identity.name)
     }
 }
 

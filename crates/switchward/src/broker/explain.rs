@@ -15,7 +15,7 @@ use ::broker::hours::Moment;
 use ::broker::judge::{Caller, Decision};
 use ::broker::policy::Says;
 use ::broker::rulebook::Rulebook;
-use ::broker::{Account, BadLine, Grant, Identity, Line, Proof};
+use ::broker::{Account, BadLine, Class, Grant, Identity, Line, Proof, Waiting};
 use serde::Serialize;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -136,7 +136,9 @@ fn judged(told: Explained, grant: &Grant, identity: &Identity, own: &[String], l
     let caller = Caller { user: identity.user(), domain: identity.domain(), owns: &owns };
     let decision = grant.judge(&caller, None, line, catalogue());
     let shadow = grant.decide_in_shadow(&caller, None, &unfold(line, catalogue()), catalogue(), &decision);
-    let limit = grant.timeout(&caller, line);
+    let makes_call = decision.classes(catalogue()).has(Class::Originate);
+    let waiting = if makes_call { Waiting::Call } else { Waiting::Answer };
+    let limit = grant.timeout(&caller, line, waiting);
     Explained {
         roles: grant.roles.clone(),
         allowed: decision.allowed,

@@ -4,12 +4,12 @@
 //! to the guard there, so that guessing here is the attack that it is there; the door writes them into the audit of commands.
 
 use super::caller;
+use super::standing::Standing;
 use crate::access::{Arrival, Door, identify, operators};
 use crate::app::App;
-use broker::desk::Visit;
+use broker::desk;
 use broker::directory::Claim;
-use broker::door::{Admission, Credential, Identifying, Porter, Stranger};
-use broker::{Proof, desk};
+use broker::door::{Admission, Credential, Identifying, Porter, Stays, Stranger};
 use std::sync::{Arc, Weak};
 
 /// See the module.
@@ -33,16 +33,20 @@ impl Gate {
             certificate: None,
             uid: None,
         };
-        let found = match &claim {
-            Credential::Token(token) => identify::token(&app, &arrival, token).await,
+        let (found, claimed) = match &claim {
+            Credential::Token(token) => (identify::token(&app, &arrival, token).await, None),
             Credential::User(claim) => {
-                identify::password(&app, &arrival, &login(claim), claim.password.expose()).await
+                let (login, password) = (login(claim), claim.password.expose());
+                let found = identify::password(&app, &arrival, &login, password).await;
+                (found, Some(Claim::of_login(&login, password)))
             }
         };
         match found {
             Ok(who) => {
                 operators::note(&app, &who);
-                Admission::Welcome(caller::identity(&app, &who))
+                let identity = caller::identity(&app, &who);
+                let standing = Standing::new(&app, who, identity.clone(), claimed);
+                Admission::Welcome(identity, Stays::while_true(move || standing.holds()))
             }
             Err(identify::Denied::Wrong(why)) => {
                 tracing::info!(peer = %stranger.peer, door = arrival.door.word(), "refused at the event socket door: {why}");
@@ -74,21 +78,5 @@ impl Porter for Gate {
 
     fn identify<'a>(&'a self, stranger: &'a Stranger, claim: Credential<'a>) -> Identifying<'a> {
         Box::pin(self.look(stranger, claim))
-    }
-
-    fn keeps(&self, visit: &Visit) -> bool {
-        let Some(app) = self.0.upgrade() else { return false };
-        let identity = &visit.identity;
-        match &identity.proof {
-            Proof::Token => identity
-                .name
-                .strip_prefix("token:")
-                .is_some_and(|name| app.access.role_of_token(name).is_some()),
-            Proof::Password { directory } if **directory == *caller::USERS => {
-                app.access.role_of_user(&identity.name).is_some()
-            }
-            // Other directories are asked at the next log-in.
-            _ => true,
-        }
     }
 }

@@ -33,7 +33,7 @@ pub fn nobody(config: &Config) -> Grant {
         // A pattern that was read once is read again.
         let _ = policy.add(ENTRIES, [entry.as_str()], []);
     }
-    Grant { policy, terms: terms(&config.broker), ..Grant::default() }
+    Grant { policy, rows: Rows::All, terms: terms(&config.broker), ..Grant::default() }
 }
 
 /// The broker's roles of whoever has this role of the API.
@@ -76,6 +76,9 @@ pub fn terms(broker: &Broker) -> Terms {
         output: bytes(broker.max_output),
         timeout: broker.timeout,
         record_dir: broker.record_dir.as_deref().and_then(|path| path.to_str()).map(str::to_owned),
+        call_timeout: broker.timeout.max(RINGING),
+        job_timeout: broker.job_timeout,
+        jobs: broker.max_jobs_of_one,
         ..Terms::default()
     }
 }
@@ -131,6 +134,8 @@ fn bytes(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
+/// A call that is waited for may take so long at least: FreeSWITCH lets a phone ring for 60 s.
+const RINGING: Duration = Duration::from_secs(70);
 /// Who is behind the rules of nobody.
 const ENTRIES: &str = "security.esl_allowed_commands";
 /// Has no account and no channel.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 pub fn open(config: &Config, journal: Option<Arc<Journal>>) -> Result<Arc<Desk>, String> {
     let rules = rules(config)?;
     let connections = usize::try_from(config.broker.connections).unwrap_or(usize::MAX);
-    let settings = Settings { connections, ..Settings::default() };
+    let jobs = usize::try_from(config.broker.max_jobs).unwrap_or(usize::MAX);
+    let settings = Settings { connections, jobs, ..Settings::default() };
     let switches = config.switches.iter().map(|switch| upstream(switch, settings.clone()));
     Ok(Desk::new(rules, switches.collect(), journal))
 }

@@ -21,6 +21,12 @@ pub struct Broker {
     pub directories: Vec<String>,
     /// How long a command may take.
     pub timeout: Duration,
+    /// How long a background job may take.
+    pub job_timeout: Duration,
+    /// Background jobs that may run at each switch at once.
+    pub max_jobs: u32,
+    /// Those of one caller; 0 for no limit.
+    pub max_jobs_of_one: u32,
     /// Bytes of one answer.
     pub max_output: u64,
     /// Requests of a caller in a second; 0 for no limit.
@@ -29,7 +35,7 @@ pub struct Broker {
     pub concurrency: u32,
     /// Connections to each switch.
     pub connections: u32,
-    /// Background jobs that are kept, of all callers together.
+    /// Background jobs over HTTP that are kept, of all callers together.
     pub jobs: u32,
     /// Further names whose values are secret.
     pub redact: Vec<String>,
@@ -100,6 +106,8 @@ pub struct Door {
     pub login_time: Duration,
     /// How long a client may read nothing while something waits for it.
     pub stuck_time: Duration,
+    /// How often further directories are asked again about who is in.
+    pub recheck_time: Duration,
 }
 
 /// The directory of a FreeSWITCH that runs.
@@ -168,7 +176,7 @@ pub struct Rules {
     pub deny: Vec<String>,
     /// Events that may be seen.
     pub events: Vec<String>,
-    /// Which of those.
+    /// Which of those, and which rows of `show`.
     pub rows: Rows,
     /// From where; empty for everywhere.
     pub networks: Vec<IpNet>,
@@ -245,11 +253,14 @@ impl Default for Broker {
         Broker {
             directories: vec!["users".into()],
             timeout: Duration::from_secs(10),
+            job_timeout: Duration::from_secs(3600),
+            max_jobs: 1024,
+            max_jobs_of_one: 512,
             max_output: 4 << 20,
             rate: 100,
             concurrency: 32,
             connections: 64,
-            jobs: 64,
+            jobs: 1024,
             redact: Vec::new(),
             record_dir: None,
             allow_unaudited: false,
@@ -289,6 +300,7 @@ impl Default for Door {
             plain: false,
             login_time: Duration::from_secs(10),
             stuck_time: Duration::from_secs(60),
+            recheck_time: Duration::from_secs(180),
         }
     }
 }

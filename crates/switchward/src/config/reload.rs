@@ -79,6 +79,8 @@ impl Config {
             api: Api { tokens_file: old.api.tokens_file, users_file: old.api.users_file, ..self.api },
             broker: Broker {
                 timeout: self.broker.timeout,
+                job_timeout: self.broker.job_timeout,
+                max_jobs_of_one: self.broker.max_jobs_of_one,
                 max_output: self.broker.max_output,
                 rate: self.broker.rate,
                 concurrency: self.broker.concurrency,

@@ -45,13 +45,16 @@ fn told(refused: &Refused) -> Error {
         Refused::Bad(_) | Refused::Malformed(_) | Refused::NoSuchSwitch(_) => Error::bad_request(text),
         Refused::Shut(_) | Refused::Denied { .. } => Error::forbidden(text),
         Refused::TooFast { wait } => Error::new(StatusCode::TOO_MANY_REQUESTS, text).later(*wait),
-        Refused::TooMany => Error::new(StatusCode::TOO_MANY_REQUESTS, text).later(soon),
+        Refused::TooMany | Refused::TooManyJobs(_) => {
+            Error::new(StatusCode::TOO_MANY_REQUESTS, text).later(soon)
+        }
         Refused::Unaudited(_) => Error::new(StatusCode::SERVICE_UNAVAILABLE, text),
         Refused::Failed { error, .. } => match error {
             CallError::Timeout(_) => Error::new(StatusCode::GATEWAY_TIMEOUT, text),
-            CallError::Down { .. } | CallError::Busy | CallError::TooManyDedicated(_) => {
-                Error::new(StatusCode::SERVICE_UNAVAILABLE, text).later(soon)
-            }
+            CallError::Down { .. }
+            | CallError::Busy
+            | CallError::NoConnection(_)
+            | CallError::TooManyDedicated(_) => Error::new(StatusCode::SERVICE_UNAVAILABLE, text).later(soon),
             CallError::TooManyJobs(_) => Error::new(StatusCode::TOO_MANY_REQUESTS, text).later(soon),
             CallError::JobInUse => Error::new(StatusCode::CONFLICT, text),
             CallError::Invalid(_) => Error::bad_request(text),
@@ -70,9 +73,10 @@ fn told_as_before(refused: &Refused, command: &str) -> Error {
         Refused::Shut(_) | Refused::Denied { .. } => {
             Error::internal(format!("command not allowed: {}", command.trim()))
         }
-        Refused::Failed { error: CallError::Down { .. } | CallError::Busy, .. } => {
-            Error::internal("not connected to FreeSWITCH ESL")
-        }
+        Refused::Failed {
+            error: CallError::Down { .. } | CallError::Busy | CallError::NoConnection(_),
+            ..
+        } => Error::internal("not connected to FreeSWITCH ESL"),
         Refused::Failed { error: CallError::Timeout(_), .. } => {
             Error::new(StatusCode::GATEWAY_TIMEOUT, "timeout: the switch did not answer in time")
         }

@@ -193,6 +193,50 @@ async fn a_switch_is_chosen_by_its_name() {
 }
 
 #[tokio::test]
+async fn while_the_first_connection_is_tried_it_is_as_if_there_were_none() {
+    // It takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let daemon = Daemon::with(Kernel::None, |config| {
+        config.switches[0].port = port;
+        config.broker.timeout = Duration::from_millis(200);
+        config.security.esl_allowed_commands = vec!["status".into()];
+    })
+    .await;
+    let body = json!({"command": "status"}).to_string();
+    let error = daemon.ask("POST", COMMAND).body(body).send().await.error(500);
+    assert_eq!(error, "not connected to FreeSWITCH ESL");
+    let viewer = token(&daemon, "grafana", Role::Viewer);
+    assert!(run(&daemon, &viewer, "status").await.error(503).contains("was not sent"));
+}
+
+#[tokio::test]
+async fn more_phones_ring_over_http_than_requests_may_be_under_way() {
+    let (_switch, daemon) = with_switch(|config| {
+        config.broker.concurrency = 2;
+        config.broker.timeout = Duration::from_millis(200);
+        config.broker.users = vec![switchward::config::broker::User {
+            name: "token:crm".into(),
+            account: "crm@pbx.example".into(),
+            roles: Vec::new(),
+            rules: switchward::config::broker::Rules { allow: vec!["msleep".into()], ..Default::default() },
+        }];
+    })
+    .await;
+    let crm = token(&daemon, "crm", Role::Viewer);
+    let start = |command: &str| {
+        daemon.ask("POST", JOBS).bearer(&crm).body(json!({"command": command}).to_string()).send()
+    };
+    for _ in 0..40 {
+        assert_eq!(start("msleep 600000").await.status, 202);
+    }
+    let job = start("msleep 500").await.json();
+    let place = format!("{JOBS}/{}?wait=30s", job["id"].as_str().unwrap());
+    let job = daemon.ask("GET", &place).bearer(&crm).send().await.ok();
+    assert_eq!((&job["state"], &job["response"]), (&json!("done"), &json!("+OK\n")), "{job}");
+}
+
+#[tokio::test]
 async fn while_the_switch_is_away_it_is_said_since_when_and_it_goes_on_when_it_is_back() {
     let (switch, daemon) = with_switch(|_| {}).await;
     let viewer = token(&daemon, "grafana", Role::Viewer);

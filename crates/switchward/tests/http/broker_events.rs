@@ -268,9 +268,14 @@ async fn whoever_does_not_read_loses_their_own_events_and_is_told_how_many() {
     assert_eq!((seen + told, told), (sent, missed()));
 }
 
-type Socket = WebSocketStream<TcpStream>;
+pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-async fn socket(daemon: &Daemon, token: &str, query: &str, origin: Option<&str>) -> Result<Socket, u16> {
+pub(crate) async fn socket(
+    daemon: &Daemon,
+    token: &str,
+    query: &str,
+    origin: Option<&str>,
+) -> Result<Socket, u16> {
     let mut request = format!("ws://{}{EVENTS}{query}", daemon.address).into_client_request().unwrap();
     request.headers_mut().insert("Authorization", format!("Bearer {token}").parse().unwrap());
     if let Some(origin) = origin {
@@ -284,13 +289,13 @@ async fn socket(daemon: &Daemon, token: &str, query: &str, origin: Option<&str>)
     }
 }
 
-async fn say(socket: &mut Socket, said: Value) {
+pub(crate) async fn say(socket: &mut Socket, said: Value) {
     use futures_util::SinkExt;
     within(socket.send(Message::text(said.to_string()))).await.unwrap();
 }
 
 /// The next message with this member.
-async fn hear(socket: &mut Socket, member: &str) -> Value {
+pub(crate) async fn hear(socket: &mut Socket, member: &str) -> Value {
     use futures_util::StreamExt;
     loop {
         if let Message::Text(text) = within(socket.next()).await.unwrap().unwrap() {

@@ -1,13 +1,15 @@
 //! The event socket door of the daemon, with the event socket's own protocol: who comes in, what reaches the switch.
 
-use crate::access::{PASSWORD, basic, token, users};
+use crate::access::{PASSWORD, basic, edit, token, users};
 use crate::broker::with_switch;
 use crate::support::Daemon;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::time::Duration;
 use switchward::access::Role;
+use switchward::access::users::Users;
 use switchward::broker::entrance::Listeners;
+use switchward::clock;
 use switchward::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -155,6 +157,120 @@ async fn people_and_users_of_other_directories_come_in_by_name() {
     assert_eq!(over_http("/security/esl/command", json!({"command": "status"})).await.status, 200);
     assert_eq!(over_http("/security/esl/command", json!({"command": "show calls"})).await.status, 403);
     assert_eq!(over_http("/security/blacklist", json!({"ip": "198.51.100.7"})).await.status, 403);
+}
+
+/// Asks until the door says goodbye instead of answering.
+async fn is_sent_away(client: &mut Client, daemon: &Daemon) -> bool {
+    let deadline = tokio::time::Instant::now() + SOON;
+    while tokio::time::Instant::now() < deadline {
+        // As the daemon does each second.
+        daemon.app.access.tick();
+        if !client.ask("api status").await.contains("UP ") {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_has_expired_gives_no_further_order() {
+    let (_switch, daemon) = with_switch(|_| {}).await;
+    let (address, _stop) = open(&daemon).await;
+    let ends = clock::now() + Duration::from_secs(2);
+    let mut text = String::new();
+    edit(&daemon, |tokens| {
+        text = tokens.add("short", Role::Viewer, Some(ends), Vec::new(), clock::now()).unwrap();
+    });
+    let mut client = Client::connect(address).await;
+    assert!(client.ask(&format!("auth {text}")).await.contains("+OK accepted"));
+    while clock::now() < ends {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // At once, not at the next look round.
+    let answer = client.ask("api status").await;
+    assert!(!answer.contains("UP ") && answer.contains("disconnect-notice"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_would_not_be_let_in_again_is_sent_away_and_others_stay() {
+    let (_switch, daemon) = with_switch(|config| users(config.users_file())).await;
+    let (address, _stop) = open(&daemon).await;
+    let come = async |order: String| {
+        let mut client = Client::connect(address).await;
+        assert!(client.ask(&order).await.contains("+OK accepted"), "{order}");
+        client
+    };
+    let (lost, kept) = (token(&daemon, "crm", Role::Viewer), token(&daemon, "grafana", Role::Viewer));
+    let mut lost = come(format!("auth {lost}")).await;
+    let mut kept = come(format!("auth {kept}")).await;
+    let mut olga = come(format!("userauth olga:{PASSWORD}")).await;
+    let mut ada = come(format!("userauth ada:{PASSWORD}")).await;
+    let mut vera = come(format!("userauth vera:{PASSWORD}")).await;
+    // Another token of the same name, another password, another role.
+    edit(&daemon, |tokens| {
+        assert!(tokens.revoke("crm", clock::now()));
+        tokens.add("crm", Role::Viewer, None, Vec::new(), clock::now()).unwrap();
+    });
+    let path = daemon.app.config.load().users_file();
+    let mut all: Users = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    all.set_password("olga", "correct horse battery", clock::now()).unwrap();
+    all.users.iter_mut().find(|user| user.name == "ada").unwrap().role = Role::Viewer;
+    std::fs::write(&path, serde_json::to_vec(&all).unwrap()).unwrap();
+    for client in [&mut lost, &mut olga, &mut ada] {
+        assert!(is_sent_away(client, &daemon).await);
+    }
+    assert!(kept.ask("api status").await.contains("UP "));
+    assert!(vera.ask("api status").await.contains("UP "));
+    // The broker's roles of viewers change: whoever has them by their credential comes anew.
+    let mut config = Config::clone(&daemon.app.config.load());
+    config.broker.viewer_roles = vec!["operator".into()];
+    daemon.app.config.store(config.into());
+    assert!(is_sent_away(&mut kept, &daemon).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_directories_are_asked_again_about_who_is_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("default.xml");
+    let write = |users: &[(&str, &str)]| {
+        let user = |(name, password): &(&str, &str)| {
+            format!(
+                r#"<user id="{name}"><params><param name="esl-password" value="{password}"/></params></user>"#
+            )
+        };
+        let users: String = users.iter().map(user).collect();
+        let xml = format!(r#"<include><domain name="pbx.example">{users}</domain></include>"#);
+        std::fs::write(&file, xml).unwrap();
+    };
+    write(&[("1000", "secret"), ("1001", "secret"), ("1002", "secret")]);
+    let path = folder.path().to_owned();
+    let (_switch, daemon) = with_switch(|config| {
+        config.broker.directories = vec!["xml".into()];
+        config.broker.xml.path = Some(path);
+        config.broker.xml.accept = vec!["esl-password".into()];
+        config.broker.password_cache = Duration::ZERO;
+        config.broker.door.recheck_time = Duration::from_millis(100);
+        config.broker.users = vec![switchward::config::broker::User {
+            name: "*@pbx.example".into(),
+            roles: vec!["operator".into()],
+            ..Default::default()
+        }];
+    })
+    .await;
+    daemon.app.logins.apply(&daemon.app.config.load(), &daemon.app.desk).unwrap();
+    let (address, _stop) = open(&daemon).await;
+    let mut clients = Vec::new();
+    for user in ["1000", "1001", "1002"] {
+        let mut client = Client::connect(address).await;
+        assert!(client.ask(&format!("userauth {user}@pbx.example:secret")).await.contains("+OK accepted"));
+        clients.push(client);
+    }
+    // One is removed, one has another password.
+    write(&[("1000", "secret"), ("1001", "another")]);
+    assert!(is_sent_away(&mut clients[1], &daemon).await);
+    assert!(is_sent_away(&mut clients[2], &daemon).await);
+    assert!(clients[0].ask("api status").await.contains("UP "));
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use crate::access::token;
 use crate::broker::with_switch;
-use crate::broker_events::Reader;
+use crate::broker_events::{Reader, hear, say, socket};
 use crate::entrance::{Client, open};
 use crate::support::Daemon;
-use serde_json::Value;
+use serde_json::{Value, json};
 use switchward::access::Role;
 
 /// Entries of one kind, the oldest first: user, source, door, command, decision, rule, result.
@@ -26,6 +26,9 @@ async fn the_event_socket_writes_down_who_comes_in_and_listens_to_what() {
     client.ask(&format!("auth {viewer}")).await;
     assert!(client.ask("event plain TALK CUSTOM sofia::register").await.contains("+OK event listener"));
     assert!(client.ask("event json API").await.contains("-ERR permission denied"));
+    assert!(client.ask("filter Event-Name TALK").await.contains("+OK filter added"));
+    assert!(client.ask("filter Event-Name /(/").await.contains("-ERR invalid pattern"));
+    assert!(client.ask("filter delete all").await.contains("+OK filter deleted"));
     assert!(client.ask("myevents 1-2-3 json").await.contains("+OK Events Enabled"));
     assert!(client.ask("divert_events on").await.contains("-ERR permission denied"));
     assert!(client.ask("log debug").await.contains("-ERR permission denied"));
@@ -44,6 +47,10 @@ async fn the_event_socket_writes_down_who_comes_in_and_listens_to_what() {
             entry(["json API", "refused", "no rule shows the event \"API\"", ""]),
             entry(["myevents 1-2-3", "allowed", by, "ok"]),
         ]
+    );
+    assert_eq!(
+        entries(&daemon, "filter").await,
+        [entry(["Event-Name TALK", "allowed", by, "ok"]), entry(["delete all", "allowed", by, "ok"]),]
     );
     let logs = entries(&daemon, "log").await;
     assert_eq!(logs, [entry(["debug", "refused", "no rule shows the log up to debug", ""])]);
@@ -97,4 +104,44 @@ async fn streams_over_http_are_written_down() {
             ("token:grafana", "http", "json TALK", "refused"),
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_cannot_be_written_down_or_comes_too_fast_is_not_taken() {
+    let (_switch, daemon) = with_switch(|config| {
+        config.broker.users = vec![switchward::config::broker::User {
+            name: "token:grafana".into(),
+            roles: vec!["monitor".into()],
+            rules: switchward::config::broker::Rules { rate: Some(3), ..Default::default() },
+            ..Default::default()
+        }];
+    })
+    .await;
+    let (address, _stop) = open(&daemon).await;
+    let viewer = token(&daemon, "grafana", Role::Viewer);
+    let mut client = Client::connect(address).await;
+    client.ask(&format!("auth {viewer}")).await;
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(client.ask("filter Event-Name TALK").await);
+    }
+    assert!(answers[0].contains("+OK filter added"), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.contains("-ERR too fast")), "{answers:?}");
+    let told = entries(&daemon, "filter").await;
+    let taken = answers.iter().filter(|answer| answer.contains("+OK filter added")).count();
+    assert_eq!(told.iter().filter(|entry| entry[4] == "allowed").count(), taken, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_over_a_web_socket_is_written_down() {
+    let (_switch, daemon) = with_switch(|_| {}).await;
+    let viewer = token(&daemon, "grafana", Role::Viewer);
+    let mut socket = socket(&daemon, &viewer, "?names=TALK", None).await.unwrap();
+    say(&mut socket, json!({"filter": ["A:1", "B:2"], "id": 1})).await;
+    hear(&mut socket, "done").await;
+    say(&mut socket, json!({"filter": ["no filter"], "id": 2})).await;
+    hear(&mut socket, "error").await;
+    let told = entries(&daemon, "filter").await;
+    let told: Vec<_> = told.iter().map(|entry| (&*entry[0], &*entry[2], &*entry[3], &*entry[4])).collect();
+    assert_eq!(told, [("token:grafana", "http", "A:1, B:2", "allowed")]);
 }

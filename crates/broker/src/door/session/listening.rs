@@ -126,6 +126,35 @@ impl Talk<'_> {
         format!("+OK log level {text} [{}]", level.number())
     }
 
+    /// Takes a filter; the reply. `said` is the order as it came.
+    pub(super) fn add_filter(&self, header: &str, value: &str, said: &str) -> String {
+        let filter = match self.listener.filter(header, value) {
+            Ok(filter) => filter,
+            Err(bad) => return bad.to_string(),
+        };
+        if let Err(reply) = self.admit_filter(said) {
+            return reply;
+        }
+        self.listener.add_filter(filter);
+        format!("+OK filter added. [{header}]=[{value}]")
+    }
+
+    /// Takes filters away; the reply.
+    pub(super) fn delete_filter(&self, header: &str, value: Option<&str>, said: &str) -> String {
+        if let Err(reply) = self.admit_filter(said) {
+            return reply;
+        }
+        self.listener.delete_filter(header, value);
+        format!("+OK filter deleted. [{header}][{}]", value.unwrap_or_default())
+    }
+
+    /// Counts it and writes it down; else the reply.
+    fn admit_filter(&self, said: &str) -> Result<(), String> {
+        let switch = self.door.settings.switch.as_deref();
+        let told = self.door.desk.listens(&self.visit, Listening::Filter, said, switch);
+        told.map_err(|refused| refused.as_reply())
+    }
+
     /// How long the connection stays after its channel.
     pub(super) fn linger(&self, lingers: Option<Lingers>) -> String {
         if self.channel.is_none() {

@@ -4,7 +4,7 @@ use super::answer;
 use crate::desk::Visit;
 use crate::directory::Claim;
 use crate::door::order::Order;
-use crate::door::{Admission, Credential, Door, Stranger};
+use crate::door::{Admission, Credential, Door, Stays, Stranger};
 use esl::reply;
 use esl::server::Session;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ pub(super) enum Leaving {
 /// Somebody who has come in.
 pub(super) struct Known {
     pub(super) visit: Visit,
+    pub(super) stays: Stays,
     /// With a credential of `userauth`, whose reply tells what is allowed.
     pub(super) by_name: bool,
 }
@@ -47,9 +48,9 @@ pub(super) async fn log_in(
         };
         let by_name = matches!(claim, Credential::User(_));
         match door.porter.identify(stranger, claim).await {
-            Admission::Welcome(identity) => {
+            Admission::Welcome(identity, stays) => {
                 let visit = Visit { identity, source: stranger.source(), door: stranger.door };
-                return Ok(Known { visit, by_name });
+                return Ok(Known { visit, stays, by_name });
             }
             Admission::Wrong(why) => {
                 door.counts.wrong.fetch_add(1, Relaxed);

@@ -32,7 +32,27 @@ pub(super) const BROKER: Section = Section {
             "broker.timeout",
             "",
             wait(|c| &mut c.broker.timeout),
-            "How long a command may take, unless a role or user says something else.",
+            "How long a command may take, unless a role or user says something else; one that makes a call and is waited \
+             for has 70 seconds at least.",
+        ),
+        Setting::new(
+            "broker.job_timeout",
+            "",
+            Field::Span { at: |c| &mut c.broker.job_timeout, min: SECOND, max: DAY },
+            "How long a background job may take (`bgapi`, jobs over HTTP), unless a role or user says something else.",
+        ),
+        Setting::new(
+            "broker.max_jobs",
+            "",
+            count(|c| &mut c.broker.max_jobs, 100_000),
+            "Background jobs that may run at each switch at once; a command that makes a call is one, too.",
+        )
+        .restart(),
+        Setting::new(
+            "broker.max_jobs_of_one",
+            "",
+            count_or_none(|c| &mut c.broker.max_jobs_of_one, 100_000),
+            "Those of one caller; 0 for no limit. They do not count for broker.concurrency once the switch has taken them.",
         ),
         Setting::new(
             "broker.max_output",
@@ -63,7 +83,7 @@ pub(super) const BROKER: Section = Section {
             "broker.jobs",
             "",
             count(|c| &mut c.broker.jobs, 100_000),
-            "Background jobs that are kept with their results.",
+            "Background jobs over HTTP that are kept with their results; half of them may be one caller's and run.",
         )
         .restart(),
         Setting::new(
@@ -174,3 +194,5 @@ const GIB: u64 = 1 << 30;
 /// A larger answer would not fit into a frame of the event socket.
 const LARGEST_ANSWER: u64 = 64 << 20;
 const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const SECOND: Duration = Duration::from_secs(1);

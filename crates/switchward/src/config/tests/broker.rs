@@ -18,6 +18,9 @@ name = "edge"
 [broker]
 directories = ["freeswitch", "xml", "ldap", "users"]
 timeout = "5s"
+job_timeout = "2h"
+max_jobs = 16
+max_jobs_of_one = 0
 max_output = 65536
 rate = 0
 concurrency = 0
@@ -51,6 +54,7 @@ queue_bytes = "1MiB"
 plain = true
 login_time = "5s"
 stuck_time = "2m"
+recheck_time = "1m"
 
 [broker.freeswitch]
 switch = "edge"

@@ -118,7 +118,7 @@ pub(in crate::http) async fn events(
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
         let upgrade = upgrade.map_err(|rejection| Error::bad_request(rejection.body_text()))?;
         if wants.has_events() {
-            audience.listens(&said)?;
+            audience.passes(Listening::Events, &said)?;
         }
         let asked = socket::Asked { who, visit, switch: query.switch, view, wants, filter };
         return socket::open(app, upgrade, asked);
@@ -128,7 +128,7 @@ pub(in crate::http) async fn events(
             "names is missing: the events that are wanted, such as CHANNEL_ANSWER",
         ));
     }
-    audience.listens(&said)?;
+    audience.passes(Listening::Events, &said)?;
     let (reader, response) = Reader::open(&app, &who, cut.map(|Extension(cut)| cut))?;
     let (inbox, following) = inbox(&app, view, wants, filter, format);
     tokio::spawn(told_all(reader, inbox, following));
@@ -187,10 +187,10 @@ impl Audience<'_> {
         Ok(wants)
     }
 
-    /// They begin to listen.
-    fn listens(&self, said: &str) -> Result<(), Error> {
+    /// They begin to listen, or to listen to something else.
+    fn passes(&self, what: Listening, said: &str) -> Result<(), Error> {
         let told_why = |refused| told(&refused);
-        self.app.desk.listens(self.visit, Listening::Events, said, self.switch).map_err(told_why)
+        self.app.desk.listens(self.visit, what, said, self.switch).map_err(told_why)
     }
 }
 

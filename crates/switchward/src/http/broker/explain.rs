@@ -84,6 +84,7 @@ pub struct ExplainedShadow {
         (status = 200, description = "The decision, and how it comes about", body = Explained),
         (status = 400, description = "No command, or control characters in it"),
         (status = 403, description = "It is about somebody else, and the caller is no administrator"),
+        (status = 429, description = "Too fast, or too many at once"),
     )
 )]
 pub(in crate::http) async fn explain(
@@ -91,7 +92,8 @@ pub(in crate::http) async fn explain(
     who: Who,
     Json(order): Json<ExplainOrder>,
 ) -> Result<Json<Explained>, Error> {
-    let mut visit = caller::visit(&app, &who);
+    let asker = caller::visit(&app, &who);
+    let mut visit = asker.clone();
     if let Some(user) = order.user.as_deref().filter(|user| **user != *visit.identity.name) {
         if who.role != Some(Role::Admin) {
             return Err(Error::forbidden("what others may do is told to administrators"));
@@ -105,7 +107,7 @@ pub(in crate::http) async fn explain(
     let command = order.command.as_deref().unwrap_or_default();
     let roles = app.desk.grant(&visit).map(|grant| grant.roles.clone()).unwrap_or_default();
     let asked = Order { command, switch: order.switch.as_deref() };
-    match app.desk.explain(&visit, asked).await {
+    match app.desk.explain(&asker, &visit, asked).await {
         Ok((decision, shadow)) => Ok(Json(explained(&visit, roles, command, &decision, shadow))),
         Err(::broker::desk::Refused::Shut(shut)) => {
             let decision =

@@ -1,9 +1,8 @@
 //! The keys of the event socket door.
 
-use super::{GIB, HOUR, KIB, Setting};
+use super::{DAY, GIB, HOUR, KIB, SECOND, Setting};
 use crate::config::keys::{Field, MILLION, Section, count};
 use crate::config::text::Shape;
-use std::time::Duration;
 
 pub(in super::super) const DOOR: Section = Section {
     name: "broker.door",
@@ -96,7 +95,13 @@ pub(in super::super) const DOOR: Section = Section {
             "A client that reads nothing for so long, while something waits for it, is cut off.",
         )
         .restart(),
+        Setting::new(
+            "broker.door.recheck_time",
+            "",
+            Field::Span { at: |c| &mut c.broker.door.recheck_time, min: SECOND, max: DAY },
+            "How often directories other than the users file are asked again about a client that is in; whom they no \
+             longer let in is sent away.",
+        )
+        .restart(),
     ],
 };
-
-const SECOND: Duration = Duration::from_secs(1);

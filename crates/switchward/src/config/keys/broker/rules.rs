@@ -36,7 +36,7 @@ macro_rules! with_rules {
                 "rows",
                 "",
                 Field::Word(|e: &mut $entry| &mut e.rules.rows),
-                "Which of those events: of all, of the own domain, or of the own channels.",
+                "Which of those events, and which rows of `show`: all, those of the own domain, or of the own channels.",
             ),
             Key::new(
                 "networks",
@@ -76,7 +76,7 @@ macro_rules! with_rules {
                 "timeout",
                 "",
                 Field::OptionalSpan { at: |e: &mut $entry| &mut e.rules.timeout, min: SHORTEST_WAIT, max: HOUR },
-                "How long a command may take; broker.timeout when absent.",
+                "How long a command or a background job may take; broker.timeout and broker.job_timeout when absent.",
             )
             .sample(&["10s"]),
             Key::new(

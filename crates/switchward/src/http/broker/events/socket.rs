@@ -12,7 +12,7 @@ use crate::broker::inbox::{Filter, Inbox, Item};
 use crate::http::stream::reader::{CHECKED, KEEP_ALIVE, SLOWEST, too_many};
 use crate::http::{Error, Who};
 use crate::monitor::streams::Seat;
-use ::broker::desk::{Order, View, Visit};
+use ::broker::desk::{Listening, Order, View, Visit};
 use ::broker::upstream::{Following, Wants};
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
@@ -166,12 +166,20 @@ impl Talk {
     }
 
     fn heed(&mut self, said: Said, commands: &mut JoinSet<Value>) -> Result<Option<Value>, Error> {
+        let Ordering { visit, switch, .. } = &*self.order;
+        let audience = Audience { app: &self.app, visit, switch: switch.as_deref() };
+        let filter = match &said.filter {
+            None => None,
+            Some(filters) => {
+                let filter = Filter::new(filters).map_err(|error| Error::bad_request(error.to_string()))?;
+                audience.passes(Listening::Filter, &filters.join(", "))?;
+                Some(filter)
+            }
+        };
         if let Some(names) = &said.subscribe {
-            let Ordering { visit, switch, .. } = &*self.order;
-            let audience = Audience { app: &self.app, visit, switch: switch.as_deref() };
             let said = format!("json {}", names.join(","));
             let wanted = audience.wants(self.inbox.view(), self.wants.clone(), names, &said)?;
-            audience.listens(&said)?;
+            audience.passes(Listening::Events, &said)?;
             self.wants = wanted;
         }
         for text in said.unsubscribe.iter().flatten() {
@@ -180,8 +188,7 @@ impl Talk {
                 None => _ = self.wants.remove(text),
             }
         }
-        if let Some(filters) = &said.filter {
-            let filter = Filter::new(filters).map_err(|error| Error::bad_request(error.to_string()))?;
+        if let Some(filter) = filter {
             self.inbox.filter(filter);
         }
         let changes = said.subscribe.is_some() || said.unsubscribe.is_some();

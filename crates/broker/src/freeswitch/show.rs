@@ -56,7 +56,7 @@ impl Show {
         let words: Vec<&str> = arguments.split(' ').filter(|word| !word.is_empty()).collect();
         let is_plain =
             |word: &&str| word.bytes().all(|byte| byte.is_ascii_graphic() && !b"'\"\\`$^".contains(&byte));
-        if words.len() > MOST_WORDS || !words.iter().all(|word| is_plain(word)) {
+        if words.len() > MOST_WORDS || !words.iter().all(is_plain) {
             return Err(NotSo::Unclear);
         }
         let Some((first, rest)) = words.split_first() else { return Ok(Asked::Nobodys) };

@@ -15,16 +15,20 @@ use memchr::memmem::Finder;
 use std::net::IpAddr;
 
 pub mod acl;
+mod cores;
 mod fields;
 pub mod gateways;
 pub mod log;
 pub mod profiles;
 mod recent;
+mod running;
 #[cfg(test)]
 mod tests;
 
-use fields::{FORGER, Fields, Scratch, TRANSPORT};
+use cores::Cores;
+use fields::{FORGER, Fields, GATEWAY, Scratch, TRANSPORT};
 use recent::Recent;
+pub use running::Running;
 
 /// Standard events to subscribe to.
 pub const EVENTS: &[&str] =
@@ -82,7 +86,7 @@ pub struct Counts {
     pub unwanted: u64,
     /// Events that a client of the event socket made with `sendevent`; ignored.
     pub forged: u64,
-    /// Outbound legs; ignored.
+    /// Outbound legs of which nothing is told: to phones, once they have begun, or made for no other leg.
     pub outbound: u64,
     /// Events that should name a source and hold something that is no address.
     pub bad_address: u64,
@@ -100,7 +104,7 @@ pub struct Extractor {
     destination: Vec<u8>,
     account_domain: Vec<u8>,
     recent: Recent,
-    core: Vec<u8>,
+    cores: Cores,
     finders: Finders,
 }
 
@@ -110,6 +114,7 @@ struct Finders {
     sequence: Finder<'static>,
     forger: Finder<'static>,
     transport: Finder<'static>,
+    gateway: Finder<'static>,
 }
 
 /// Which event it is; in the order of [`KINDS`].
@@ -198,11 +203,12 @@ impl Extractor {
             destination: Vec::new(),
             account_domain: Vec::new(),
             recent: Recent::default(),
-            core: Vec::new(),
+            cores: Cores::default(),
             finders: Finders {
                 sequence: Finder::new(b"\nEvent-Sequence: "),
                 forger: Finder::new(FORGER),
                 transport: Finder::new(TRANSPORT),
+                gateway: Finder::new(GATEWAY),
             },
         }
     }
@@ -226,20 +232,52 @@ impl Extractor {
         }
         // What stands between the name and the sequence is of use in a HEARTBEAT alone, but for the mark of a forger.
         let skipped = if kind == Kind::Heartbeat { b"" } else { headers.skip_to(&self.finders.sequence) };
-        let fields = if kind.is_channel() { Fields::of_channel(headers) } else { Fields::of_event(headers) };
+        let fields = match kind.is_channel() {
+            true => Fields::of_channel(kind, event, headers, &self.finders.gateway),
+            false => Fields::of_event(headers),
+        };
         if fields.forged || (!skipped.is_empty() && self.finders.forger.find(skipped).is_some()) {
             self.counts.forged += 1;
             return None;
         }
+        self.told(kind, &fields)
+    }
+
+    /// What the fields of an event that nobody forged say.
+    fn told<'a>(&'a mut self, kind: Kind, fields: &Fields<'a>) -> Option<Observation<'a>> {
         if fields.outbound {
-            self.counts.outbound += 1;
-            return None;
+            return self.leg(kind, fields);
         }
-        let ip = self.address(kind, &fields);
+        let ip = self.address(kind, fields);
         if ip.is_none() && kind.needs_address() {
             return None;
         }
-        self.observe(kind, &fields, ip)
+        self.observe(kind, fields, ip)
+    }
+
+    /// An outbound leg. Its address is somebody else's, and so is the user that it names.
+    fn leg<'a>(&'a mut self, kind: Kind, fields: &Fields<'a>) -> Option<Observation<'a>> {
+        let Fields { call, origin, gateway, .. } = *fields;
+        let is_told = !call.is_empty()
+            && match kind {
+                Kind::Create => !gateway.is_empty() || !origin.is_empty(),
+                _ => !gateway.is_empty(),
+            };
+        if !is_told {
+            self.counts.outbound += 1;
+            return None;
+        }
+        let what = match kind {
+            Kind::Create => {
+                let destination = cut(fields.destination, &mut self.destination);
+                What::LegStarted { call, origin, gateway, destination }
+            }
+            Kind::Answer => What::LegAnswered { call },
+            _ => What::LegEnded { call, billed: seconds(fields.billed) },
+        };
+        let domain = cut(fields.account_domain, &mut self.account_domain);
+        let domain = if domain.is_empty() { &self.default_domain } else { domain };
+        Some(Observation { evidence: Evidence::Proven, domain, ..Observation::of(self.switch, what) })
     }
 
     fn address(&mut self, kind: Kind, fields: &Fields<'_>) -> Option<IpAddr> {
@@ -294,7 +332,7 @@ impl Extractor {
                 refused: fields.refused && !fields.tried && !fields.is_authenticated(),
             },
             Kind::Heartbeat => self.heartbeat(fields),
-            Kind::Startup => What::SwitchStarted,
+            Kind::Startup => What::SwitchStarted { up: up(fields) },
             Kind::Shutdown => What::SwitchStopping,
             Kind::GatewayState | Kind::GatewayAdd | Kind::GatewayDelete => return None,
         };
@@ -344,16 +382,19 @@ impl Extractor {
         }
     }
 
-    /// A HEARTBEAT with another Core-UUID than the one before comes from a switch that was started anew.
+    /// A HEARTBEAT of a core that was not heard of before comes from a switch that was started anew.
     fn heartbeat(&mut self, fields: &Fields<'_>) -> What<'static> {
-        let core = &fields.core[..fields.core.len().min(64)];
-        let restarted = !self.core.is_empty() && self.core != core;
-        if self.core != core {
-            self.core.clear();
-            self.core.extend_from_slice(core);
+        match self.cores.is_restart(fields.core) {
+            true => What::SwitchStarted { up: up(fields) },
+            false => What::Heartbeat,
         }
-        if restarted { What::SwitchStarted } else { What::Heartbeat }
     }
+}
+
+/// Seconds that the switch has been up, rounded up; 0 when it does not say.
+fn up(fields: &Fields<'_>) -> u32 {
+    let millis = fields.uptime.and_then(|value| value.number()).unwrap_or(0);
+    u32::try_from(millis.div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// How hard an event is to forge.

@@ -63,7 +63,9 @@ fn by_default_the_satellite_and_the_premium_call_are_told_of() {
     let account = &accounts[0];
     assert_eq!((account.user.as_str(), account.live, account.toll_calls), ("1003", 0, 11));
     assert_eq!(account.peaks.concurrent, 4);
-    assert!(account.seconds > 0 && account.cost_day.micros() > 0, "{account:?}");
+    // Each call and its leg to the carrier are one: so many seconds were billed.
+    assert_eq!((account.calls, account.seconds), (11, 5 + 4 * 2));
+    assert!(account.cost_day.micros() > 0, "{account:?}");
     let countries: Vec<&str> = account.countries.iter().map(|called| called.country.as_str()).collect();
     assert_eq!(countries, ["GB", "TN", "LV", "XX", "SO"]);
     assert_eq!(guard.fraud().state().calls, 0);

@@ -24,6 +24,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
+mod calls;
 mod compiled;
 mod fraud;
 mod judge;
@@ -205,6 +206,7 @@ impl Guard {
             if !seen.what.is_of_the_switch() {
                 self.counts.without_source.up();
             }
+            self.found_on(fraud, now, &mut verdicts);
             return verdicts;
         };
         let place = Place::default();
@@ -234,14 +236,7 @@ impl Guard {
             }
             _ => {}
         }
-        if let Some(finding) = fraud {
-            self.found(finding, now, &mut |verdict| _ = verdicts.try_push(verdict));
-        }
-        for verdict in &verdicts {
-            if matches!(verdict, Verdict::Alert(_)) {
-                self.counts.alerts.up();
-            }
-        }
+        self.found_on(fraud, now, &mut verdicts);
         verdicts
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`Fraud`] follows the calls of every account to destinations outside the house, sums up what they cost, and tells what is wondrous
 //! ([`FraudRule`]). Where a number leads is told by a function ([`Fraud::set_destinations`]); `None` is an extension, which never counts.
-//! Tables have hard caps and keyed hashes. Events may be lost: a call whose end was never told is forgotten after 12 hours. Start with
+//! Tables have hard caps and keyed hashes. Events may be lost, so calls are compared with what the switch lists ([`Fraud::compare`]); one
+//! that neither ends nor is listed is forgotten after 12 hours. Start with
 //! [`Fraud::observe`] and [`Fraud::tick`], which charges the calls that run on while nothing else happens.
 
 use crate::bounded::Bounded;
@@ -15,15 +16,18 @@ use parking_lot::Mutex;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 use toll::Destination;
 
 mod account;
 mod calls;
 mod finding;
 mod judge;
+mod legs;
 mod look;
 mod policy;
 mod ring;
+mod stock;
 #[cfg(test)]
 mod tests;
 
@@ -31,11 +35,14 @@ pub use account::{Called, Learnt, Peaks};
 pub use finding::{FraudAlert, FraudCounts};
 pub use look::{AccountUse, FraudState, TenantUse};
 pub use policy::{Actions, FraudPolicy, FraudRule, Hours};
+pub use stock::{Differences, Listed, Look};
 pub use toll::{Class, Cost, Country};
 
 use account::{Account, Tenant};
 use calls::Live;
 pub(crate) use finding::Finding;
+use legs::{Leg, Origin};
+use stock::Sight;
 
 /// Tells where a number leads that an account of a domain dialled.
 pub type Destinations = Box<dyn Fn(&[u8], &[u8]) -> Option<Destination> + Send + Sync>;
@@ -47,7 +54,7 @@ pub struct FraudLimits {
     pub accounts: usize,
     /// Domains.
     pub tenants: usize,
-    /// Calls that run.
+    /// Calls that run; four times as many legs are known by their account.
     pub calls: usize,
 }
 
@@ -62,7 +69,7 @@ pub struct Fraud {
     policy: ArcSwap<FraudPolicy>,
     destinations: ArcSwapOption<Destinations>,
     state: Mutex<State>,
-    /// Calls that run, so that the end of one of no interest takes no lock.
+    /// Calls and legs that are known, and looks, so that the end of one of no interest takes no lock.
     running: AtomicUsize,
     hasher: RandomState,
     counts: FraudCounts,
@@ -72,6 +79,9 @@ struct State {
     accounts: Bounded<u64, Account>,
     tenants: Bounded<u64, Tenant>,
     calls: Bounded<u64, Live>,
+    /// Whose a leg is, by its name: of proven callers, and of legs made for them.
+    origins: Bounded<u64, Origin>,
+    sight: Sight,
 }
 
 /// A call begins: what an observation says of it.
@@ -95,6 +105,8 @@ impl Fraud {
                 accounts: Bounded::new(limits.accounts, hasher.clone()),
                 tenants: Bounded::new(limits.tenants, hasher.clone()),
                 calls: Bounded::new(limits.calls, hasher.clone()),
+                origins: Bounded::new(limits.calls.saturating_mul(4), hasher.clone()),
+                sight: Sight::default(),
             }),
             running: AtomicUsize::new(0),
             hasher,
@@ -128,14 +140,24 @@ impl Fraud {
             What::CallStarted { call, destination, authenticated: true, .. } => {
                 let domain = if seen.account_domain.is_empty() { seen.domain } else { seen.account_domain };
                 let start = Start { seen, ip: seen.ip?, call, number: destination, domain, now };
-                return self.started(&start);
+                return self.started(&start, now);
             }
-            What::CallAnswered { call } if self.is_running() => self.answered(seen.switch, call, now),
-            What::CallEnded { call, billed, .. } if self.is_running() => {
+            What::LegStarted { call, origin, gateway, destination }
+                if !gateway.is_empty() || self.is_running() =>
+            {
+                return self.leg_started(seen, Leg { call, origin, gateway, number: destination }, now, now);
+            }
+            What::CallAnswered { call } | What::LegAnswered { call } if self.is_running() => {
+                self.answered(seen.switch, call, now);
+            }
+            What::CallEnded { call, billed, .. } | What::LegEnded { call, billed } if self.is_running() => {
                 self.ended(seen.switch, call, billed, now);
             }
-            What::SwitchStarted | What::SwitchStopping if self.is_running() => {
-                self.switched_off(seen.switch, now);
+            What::SwitchStarted { up } if self.is_running() => {
+                self.switched_off(seen.switch, Duration::from_secs(up.into()), now);
+            }
+            What::SwitchStopping if self.is_running() => {
+                self.switched_off(seen.switch, Duration::ZERO, now);
             }
             _ => {}
         }
@@ -146,7 +168,8 @@ impl Fraud {
         self.running.load(Relaxed) > 0
     }
 
-    fn started(&self, start: &Start<'_>) -> Option<Finding> {
+    /// A call begins at the time of `start`, which is told at `told`.
+    fn started(&self, start: &Start<'_>, told: Time) -> Option<Finding> {
         let policy = self.policy.load();
         let Start { seen, now, domain, .. } = *start;
         if !policy.enabled || seen.user.is_empty() {
@@ -154,48 +177,85 @@ impl Fraud {
         }
         let destinations = self.destinations.load();
         let to = destinations.as_ref().and_then(|leads| leads(start.number, domain));
-        let account = self.hasher.hash_one((seen.user, domain));
+        let account = self.account_key(seen.user, domain);
+        let key = self.call_key(seen.switch, start.call);
         let mut state = self.state.lock();
         state.account(account, start);
-        let to = to?;
-        let tenant = state.tenant(self.hasher.hash_one(domain), start);
-        let key = self.call_key(seen.switch, start.call);
-        if state.calls.get(&key).is_some() {
+        if state.is_known(key) {
             return None;
         }
+        let tenant = self.tenant_key(domain);
+        state.remember(key, Origin::of_call(start, account, tenant));
+        self.running.store(state.running(), Relaxed);
+        let to = to?;
+        state.tenant(tenant, start);
         let live = Live::new(start, account, tenant, to);
         let fired = judge::started(&policy, &mut state, &live, now);
-        let finding = (!fired.is_empty()).then(|| finding::made(&policy, &mut state, &live, &fired, now));
+        state.counted(key, live.to.number, legs::bits(&fired));
+        let finding = (!fired.is_empty()).then(|| finding::made(&policy, &mut state, &live, &fired, told));
         let finding = finding.inspect(|finding| self.counts.count(&fired, finding));
+        self.track(&mut state, key, live);
+        finding
+    }
+
+    /// Follows a call from now on.
+    fn track(&self, state: &mut State, key: u64, live: Live) {
         if !state.calls.make(key, live, Live::worth, &Live::DEAREST) {
             self.counts.untracked.up();
         }
-        self.running.store(state.calls.len(), Relaxed);
-        finding
+        self.running.store(state.running(), Relaxed);
     }
 
     fn answered(&self, switch: u16, call: &[u8], now: Time) {
         let key = self.call_key(switch, call);
-        self.state.lock().calls.change(&key, |live| {
+        let mut state = self.state.lock();
+        let mut origin = None;
+        state.calls.change(&key, |live| {
             live.answered.get_or_insert(now);
+            origin = live.origin;
             false
         });
+        if let Some(origin) = origin {
+            state.is_through(origin);
+        }
     }
 
     fn ended(&self, switch: u16, call: &[u8], billed: u32, now: Time) {
         let key = self.call_key(switch, call);
         let mut state = self.state.lock();
+        state.origins.take(&key);
+        state.sight.ended(key);
+        self.running.store(state.running(), Relaxed);
         let Some(mut live) = state.calls.take(&key) else { return };
         // The switch's own figure is better than ours, and all there is when the answer was lost.
         let seconds = if billed > 0 { u64::from(billed) } else { live.seconds(now) };
         live.charge_up_to(&mut state, seconds, now);
         live.over(&mut state);
-        self.running.store(state.calls.len(), Relaxed);
+        self.running.store(state.running(), Relaxed);
     }
 
-    /// A switch that starts or stops has no calls.
-    fn switched_off(&self, switch: u16, now: Time) {
-        self.end_where(now, |live| live.switch == switch);
+    /// A switch that starts or stops has no calls, but for those of the time that it has been up again.
+    fn switched_off(&self, switch: u16, up: Duration, now: Time) {
+        let is_old = |began: Time| now.since(began) >= up;
+        self.end_where(now, |live| live.switch == switch && is_old(live.started));
+        self.forget_origins(|origin| origin.switch == switch && is_old(origin.alive));
+    }
+
+    fn forget_origins(&self, is_over: impl Fn(&Origin) -> bool) {
+        let mut from = Some(0);
+        while let Some(place) = from {
+            let mut state = self.state.lock();
+            let mut over = Vec::new();
+            from = state.origins.visit(place, |key, origin| {
+                if is_over(origin) {
+                    over.push(*key);
+                }
+            });
+            for key in over {
+                state.origins.take(&key);
+            }
+            self.running.store(state.running(), Relaxed);
+        }
     }
 
     fn end_where(&self, now: Time, is_over: impl Fn(&Live) -> bool) {
@@ -210,12 +270,14 @@ impl Fraud {
             });
             for key in over {
                 let Some(mut live) = state.calls.take(&key) else { continue };
-                let seconds = live.seconds(now);
-                live.charge_up_to(&mut state, seconds, now);
+                if !state.sight.is_blind(live.switch) {
+                    let seconds = live.seconds(now);
+                    live.charge_up_to(&mut state, seconds, now);
+                }
                 live.over(&mut state);
             }
         }
-        self.running.store(state.calls.len(), Relaxed);
+        self.running.store(state.running(), Relaxed);
     }
 
     /// About once a second: charges the calls that run, and tells which of them have come to be too much.
@@ -236,6 +298,7 @@ impl Fraud {
             self.end_where(now, |live| live.is_forgotten(now));
         }
         let mut state = self.state.lock();
+        state.origins.sweep(look::SWEEP, |origin| calls::is_lost(origin.alive, now));
         state.accounts.sweep(look::SWEEP, |account| now.since(account.last) > look::FORGET_AFTER);
         state.tenants.sweep(look::SWEEP, |tenant| now.since(tenant.last) > look::FORGET_AFTER);
         findings
@@ -243,6 +306,9 @@ impl Fraud {
 
     fn run_on(&self, policy: &FraudPolicy, state: &mut State, key: u64, now: Time) -> Option<Finding> {
         let mut live = state.calls.get(&key)?.clone();
+        if state.sight.is_blind(live.switch) {
+            return None;
+        }
         let seconds = live.seconds(now);
         live.charge_up_to(state, seconds, now);
         let fired = if policy.enabled { judge::running(policy, state, &mut live, now) } else { Vec::new() };
@@ -257,9 +323,22 @@ impl Fraud {
     fn call_key(&self, switch: u16, call: &[u8]) -> u64 {
         self.hasher.hash_one((switch, call))
     }
+
+    fn account_key(&self, user: &[u8], domain: &[u8]) -> u64 {
+        self.hasher.hash_one((user, domain))
+    }
+
+    fn tenant_key(&self, domain: &[u8]) -> u64 {
+        self.hasher.hash_one(domain)
+    }
 }
 
 impl State {
+    /// Whether anything is known whose end matters.
+    fn running(&self) -> usize {
+        self.calls.len() + self.origins.len() + usize::from(self.sight.is_looking())
+    }
+
     /// Makes the account of a call, or marks that it was there.
     fn account(&mut self, key: u64, start: &Start<'_>) {
         let now = start.now;

@@ -138,16 +138,42 @@ pub enum What<'a> {
     ClientRefused,
     /// The switch refused a session because too many were new in this second, or too many there; it does not tell whose.
     OverSessionRate,
+    /// The switch made a leg of its own, to a gateway or to a phone, for a call that it has or of its own accord (outbound leg).
+    LegStarted {
+        /// The switch's name of the leg.
+        call: &'a [u8],
+        /// The leg that it was made for; empty when there is none.
+        origin: &'a [u8],
+        /// The gateway that it leaves by; empty when it goes to a phone.
+        gateway: &'a [u8],
+        /// The number that it calls.
+        destination: &'a [u8],
+    },
+    /// A leg to a gateway was answered.
+    LegAnswered {
+        /// The switch's name of the leg.
+        call: &'a [u8],
+    },
+    /// A leg to a gateway ended.
+    LegEnded {
+        /// The switch's name of the leg.
+        call: &'a [u8],
+        /// Seconds between answer and end.
+        billed: u32,
+    },
     /// The switch says that it is alive.
     Heartbeat,
     /// The switch started.
-    SwitchStarted,
+    SwitchStarted {
+        /// Seconds that it has been up already.
+        up: u32,
+    },
     /// The switch is going down.
     SwitchStopping,
 }
 
 /// The word for each kind of [`What`], as metrics show it.
-pub const WHATS: [&str; 20] = [
+pub const WHATS: [&str; 23] = [
     "challenged",
     "stale-nonce",
     "refused",
@@ -168,12 +194,24 @@ pub const WHATS: [&str; 20] = [
     "acl-rejected",
     "over-session-rate",
     "client-refused",
+    "leg-started",
+    "leg-answered",
+    "leg-ended",
 ];
 
 impl What<'_> {
     /// Whether it tells of the switch itself and so never has a source.
     pub(crate) fn is_of_the_switch(&self) -> bool {
-        matches!(self, What::OverSessionRate | What::Heartbeat | What::SwitchStarted | What::SwitchStopping)
+        matches!(
+            self,
+            What::OverSessionRate
+                | What::Heartbeat
+                | What::SwitchStarted { .. }
+                | What::SwitchStopping
+                | What::LegStarted { .. }
+                | What::LegAnswered { .. }
+                | What::LegEnded { .. }
+        )
     }
 
     /// Its place in [`WHATS`].
@@ -192,13 +230,16 @@ impl What<'_> {
             What::CallAnswered { .. } => 10,
             What::CallEnded { .. } => 11,
             What::Heartbeat => 12,
-            What::SwitchStarted => 13,
+            What::SwitchStarted { .. } => 13,
             What::SwitchStopping => 14,
             What::LoginFailed => 15,
             What::UnknownAccount => 16,
             What::AclRejected => 17,
             What::OverSessionRate => 18,
             What::ClientRefused => 19,
+            What::LegStarted { .. } => 20,
+            What::LegAnswered { .. } => 21,
+            What::LegEnded { .. } => 22,
         }
     }
 }

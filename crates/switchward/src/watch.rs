@@ -21,6 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
+mod calls;
 mod log;
 pub(crate) use log::connection as log_connection;
 pub(crate) mod reach;
@@ -77,7 +78,8 @@ pub fn start(
             is_up.clone(),
         ));
     }
-    tokio::spawn(reach::follow(app.clone(), switch.clone(), is_up));
+    tokio::spawn(reach::follow(app.clone(), switch.clone(), is_up.clone()));
+    tokio::spawn(calls::follow(app.clone(), switch.clone(), config.default_domain.clone(), is_up));
     let sink = Sink::new(app, switch.clone(), &config.default_domain, up);
     let (end, ended) = oneshot::channel();
     std::thread::Builder::new().name(format!("watch {}", switch.name).chars().take(15).collect()).spawn(
@@ -183,7 +185,7 @@ impl Sink {
     fn event(&mut self, event: EventView<'_>) {
         self.events += 1;
         let Some(seen) = self.extractor.read(event) else { return };
-        if matches!(seen.what, What::Heartbeat | What::SwitchStarted) {
+        if matches!(seen.what, What::Heartbeat | What::SwitchStarted { .. }) {
             let address = |name| event.header(name).and_then(|value| parse_ip(&value.decoded()));
             self.switch.learnt.is_at([address("FreeSWITCH-IPv4"), address("FreeSWITCH-IPv6")]);
         }
@@ -240,11 +242,11 @@ impl Sink {
                 self.daemon.spawn(registrations::learn(self.app.clone(), self.switch.clone()));
             }
             State::Disconnected { why: Disconnect::Requested, .. } => {
-                self.up.send_replace(false);
+                self.out_of_sight();
                 self.switch.disconnected(self.now, "reconnecting as asked".into());
             }
             State::Disconnected { why, retry_in } => {
-                self.up.send_replace(false);
+                self.out_of_sight();
                 self.switch.counts.errors.fetch_add(1, Relaxed);
                 if matches!(why, Disconnect::KilledListener) {
                     self.switch.counts.killed.fetch_add(1, Relaxed);
@@ -266,6 +268,12 @@ impl Sink {
 }
 
 impl Sink {
+    /// No events are read.
+    fn out_of_sight(&self) {
+        self.up.send_replace(false);
+        self.app.guard.fraud().out_of_sight(self.switch.number);
+    }
+
     fn tell_state(&self, connected: bool, trouble: String) {
         let switch = self.switch.name.clone();
         self.app.mirror.news().tell(Event::Switch { switch, connected, trouble });

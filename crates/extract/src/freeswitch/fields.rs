@@ -4,8 +4,8 @@
 //! forged event, which counts wherever it stands: `sendevent` puts the forger's own headers in front.
 
 use super::{Kind, cut};
-use esl::Value;
 use esl::event::Headers;
+use esl::{EventView, Format, Value};
 use guard::Transport;
 use memchr::memmem::Finder;
 
@@ -42,6 +42,12 @@ pub(super) struct Fields<'a> {
     /// It tried to reach somebody for it.
     pub(super) tried: bool,
     pub(super) core: &'a [u8],
+    /// Milliseconds that the switch has been up.
+    pub(super) uptime: Option<Value<'a>>,
+    /// Of an outbound leg: the gateway that it leaves by.
+    pub(super) gateway: &'a [u8],
+    /// Of an outbound leg: the leg that it was made for.
+    pub(super) origin: &'a [u8],
     /// The sofia profile, still encoded.
     pub(super) profile: &'a [u8],
     pub(super) outbound: bool,
@@ -88,7 +94,11 @@ impl<'a> Fields<'a> {
                     b"user-agent" => first(&mut fields.agent, value),
                     _ => {}
                 },
-                11 if matches!(name, b"auth-result") => first_raw(&mut fields.auth_result, value),
+                11 => match name {
+                    b"auth-result" => first_raw(&mut fields.auth_result, value),
+                    b"Uptime-msec" => first(&mut fields.uptime, value),
+                    _ => {}
+                },
                 12 => match name {
                     b"network-port" | b"network_port" => first(&mut fields.port, value),
                     b"profile-name" => first_raw(&mut fields.profile, value),
@@ -104,15 +114,31 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// Of a CHANNEL event. An outbound leg is not read to its end.
-    pub(super) fn of_channel(headers: Headers<'a>) -> Fields<'a> {
+    /// Of a CHANNEL event. An outbound leg that leaves by no gateway is read to its end only when it begins: `gateway` finds
+    /// the header that names one.
+    pub(super) fn of_channel(
+        kind: Kind,
+        event: EventView<'a>,
+        mut headers: Headers<'a>,
+        gateway: &Finder<'_>,
+    ) -> Fields<'a> {
         let mut fields = Fields::default();
-        for (name, value) in headers {
+        let mut legs = Legs::default();
+        while let Some((name, value)) = headers.next() {
             match name {
                 b"Event-Calling-File" => fields.forged |= value.raw() == FORGER,
                 b"Unique-ID" => first_raw(&mut fields.call, value),
                 b"Hangup-Cause" => first_raw(&mut fields.cause, value),
-                b"Call-Direction" => fields.outbound |= value.raw() != b"inbound",
+                b"Call-Direction" => {
+                    fields.outbound |= value.raw() != b"inbound";
+                    let goes_on = !fields.outbound || kind == Kind::Create || event.format() != Format::Plain;
+                    if !goes_on && headers.clone().skip_to(gateway).is_empty() {
+                        break;
+                    }
+                }
+                b"Channel-Call-UUID" => first_raw(&mut legs.call, value),
+                b"Other-Type" => legs.is_made_for_other = value.raw() == b"originator",
+                b"Other-Leg-Unique-ID" => first_raw(&mut legs.other, value),
                 b"Caller-Network-Addr" => first(&mut fields.address, value),
                 b"Caller-Destination-Number" => first(&mut fields.destination, value),
                 _ => match name.strip_prefix(b"variable_") {
@@ -129,12 +155,14 @@ impl<'a> Fields<'a> {
                     Some(b"billsec") => first(&mut fields.billed, value),
                     Some(b"sip_hangup_disposition") => fields.refused |= value.raw() == b"send_refuse",
                     Some(b"originate_disposition") => fields.tried = true,
+                    Some(b"sip_gateway_name") => first_raw(&mut fields.gateway, value),
+                    Some(b"originating_leg_uuid") => first_raw(&mut fields.origin, value),
                     _ => {}
                 },
             }
-            if fields.outbound && !fields.cause.is_empty() {
-                break;
-            }
+        }
+        if fields.origin.is_empty() {
+            fields.origin = legs.origin(fields.call);
         }
         fields
     }
@@ -162,6 +190,22 @@ impl<'a> Fields<'a> {
             None => Transport::Unknown,
             Some(contact) => contact_transport(contact.raw(), word),
         }
+    }
+}
+
+/// Other legs that an event of an outbound leg names.
+#[derive(Default)]
+struct Legs<'a> {
+    call: &'a [u8],
+    other: &'a [u8],
+    is_made_for_other: bool,
+}
+
+impl<'a> Legs<'a> {
+    /// The leg that this one was made for, when no variable says it.
+    fn origin(&self, own: &[u8]) -> &'a [u8] {
+        let other = if self.is_made_for_other { self.other } else { b"" };
+        [other, self.call].into_iter().find(|leg| !leg.is_empty() && *leg != own).unwrap_or_default()
     }
 }
 
@@ -228,6 +272,9 @@ fn contact_transport(contact: &[u8], word: &Finder<'_>) -> Transport {
 
 /// What the parameter's name holds, whatever the case of its first letter.
 pub(super) const TRANSPORT: &[u8] = b"ransport";
+
+/// The header that names the gateway of a leg, as FreeSWITCH writes it.
+pub(super) const GATEWAY: &[u8] = b"\nvariable_sip_gateway_name: ";
 
 /// The source file that a `sendevent` names as the event's origin.
 pub(super) const FORGER: &[u8] = b"mod_event_socket.c";

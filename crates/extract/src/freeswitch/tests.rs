@@ -46,6 +46,11 @@ fn short(what: &What<'_>) -> String {
         What::CallAnswered { .. } => "CallAnswered".into(),
         What::CallEnded { cause, refused: true, .. } => format!("CallEnded({}, refused)", text(cause)),
         What::CallEnded { cause, .. } => format!("CallEnded({})", text(cause)),
+        What::LegStarted { gateway, destination, .. } => {
+            format!("LegStarted({}, {})", text(destination), text(gateway))
+        }
+        What::LegAnswered { .. } => "LegAnswered".into(),
+        What::LegEnded { billed, .. } => format!("LegEnded({billed})"),
         other => format!("{other:?}"),
     }
 }
@@ -254,7 +259,7 @@ fn calls_that_never_come_back() {
 }
 
 #[test]
-fn calls_and_only_their_inbound_legs() {
+fn calls_by_their_inbound_legs_and_what_leaves_by_a_gateway() {
     let (by_source, counts) = read("calls.plain");
     let capture = Capture(by_source);
     let starts = |source: &str| {
@@ -270,7 +275,13 @@ fn calls_and_only_their_inbound_legs() {
     // The called phone and the carrier are named by outbound legs alone.
     capture.tells("127.0.10.2", &["Challenged", "AuthSucceeded", REGISTERED]);
     capture.tells("127.0.9.9", &[]);
-    assert_eq!(counts.outbound, 12 + 11 + 13 - 1, "create, answer, hang-up of outbound legs");
+    assert_eq!(counts.outbound, 2 + 3, "answer and hang-up of legs to phones");
+    let legs: Vec<&str> = capture.whats("").into_iter().filter(|what| what.starts_with("Leg")).collect();
+    let count = |what: &str| legs.iter().filter(|leg| leg.starts_with(what)).count();
+    assert_eq!((count("LegStarted"), count("LegAnswered"), count("LegEnded")), (12, 9, 9), "{legs:?}");
+    let by_gateway = legs.iter().filter(|leg| leg.ends_with(", carrier)")).count();
+    assert_eq!((by_gateway, count("LegStarted(1001, )"), count("LegStarted(1000, )")), (9, 2, 1));
+    assert!(legs.contains(&"LegStarted(+441632960777, carrier)"), "{legs:?}");
     // The account is that of the credentials, not the From that the caller wrote.
     let spoofed =
         capture.seen("127.0.10.5").iter().find(|seen| seen.what.starts_with("CallStarted")).unwrap();
@@ -420,16 +431,123 @@ fn a_forgers_own_sequence_does_not_hide_where_the_event_comes_from() {
 #[test]
 fn start_and_stop_of_the_switch_are_told() {
     assert_eq!(Capture::of("shutdown.plain").whats(""), ["SwitchStopping"]);
-    assert_eq!(one("Event-Name: STARTUP").unwrap().0, "SwitchStarted");
+    assert_eq!(one("Event-Name: STARTUP").unwrap().0, "SwitchStarted { up: 0 }");
     let mut extractor = Extractor::new(0, "d");
     for (core, expected) in [
         ("one", What::Heartbeat),
         ("one", What::Heartbeat),
-        ("two", What::SwitchStarted),
+        ("two", What::SwitchStarted { up: 21 }),
         ("two", What::Heartbeat),
+        ("one", What::Heartbeat),
+        ("two", What::Heartbeat),
+        ("three", What::SwitchStarted { up: 21 }),
     ] {
-        let text = format!("Event-Name: HEARTBEAT\nCore-UUID: {core}\n\n");
+        let text = format!("Event-Name: HEARTBEAT\nCore-UUID: {core}\nUptime-msec: 20001\n\n");
         let event = EventView::parse(esl::Format::Plain, text.as_bytes()).unwrap();
         assert_eq!(extractor.read(event).map(|o| o.what), Some(expected));
+    }
+}
+
+/// An outbound leg as FreeSWITCH writes one, with these lines besides.
+fn outbound(name: &str, lines: &str) -> String {
+    format!(
+        "Event-Name: {name}\nEvent-Calling-File: switch_channel.c\nEvent-Sequence: 7\nUnique-ID: b\nCall-Direction: outbound\n\
+         Caller-Network-Addr: 203.0.113.7\nCaller-Destination-Number: 0025290112345\n{lines}\nvariable_billsec: 3"
+    )
+}
+
+#[test]
+fn a_leg_names_whom_it_was_made_for_and_nobodys_address() {
+    let told = |name: &str, lines: &str| {
+        let event = format!("{}\n\n", outbound(name, lines));
+        let mut extractor = Extractor::new(0, "default.example");
+        let event = EventView::parse(esl::Format::Plain, event.as_bytes()).unwrap();
+        let origin = extractor.read(event).map(|o| {
+            assert_eq!((o.ip, o.port, o.user), (None, 0, &b""[..]));
+            let origin = match o.what {
+                What::LegStarted { origin, .. } => text(origin),
+                other => short(&other),
+            };
+            (origin, text(o.domain))
+        });
+        (origin, extractor.counts().outbound)
+    };
+    let leg = |origin: &str, domain: &str| (Some((origin.to_owned(), domain.to_owned())), 0);
+    let gateway = "variable_sip_gateway_name: carrier";
+    // An `originate` of the switch's own accord, and one for a tenant.
+    assert_eq!(
+        told("CHANNEL_CREATE", &format!("Channel-Call-UUID: b\n{gateway}")),
+        leg("", "default.example")
+    );
+    let tenant = format!("{gateway}\nvariable_domain_name: one.example");
+    assert_eq!(told("CHANNEL_CREATE", &tenant), leg("", "one.example"));
+    // What FreeSWITCH says of the other leg, the best last.
+    let call = format!("Channel-Call-UUID: c\n{gateway}");
+    assert_eq!(told("CHANNEL_CREATE", &call), leg("c", "default.example"));
+    let other = format!("Other-Type: originator\nOther-Leg-Unique-ID: o\n{call}");
+    assert_eq!(told("CHANNEL_CREATE", &other), leg("o", "default.example"));
+    let variable = format!("{other}\nvariable_originating_leg_uuid: a");
+    assert_eq!(told("CHANNEL_CREATE", &variable), leg("a", "default.example"));
+    assert_eq!(told("CHANNEL_ANSWER", gateway), leg("LegAnswered", "default.example"));
+    assert_eq!(told("CHANNEL_HANGUP_COMPLETE", gateway), leg("LegEnded(3)", "default.example"));
+    // A phone: whose leg it is at first, and nothing more.
+    assert_eq!(told("CHANNEL_CREATE", "Channel-Call-UUID: a"), leg("a", "default.example"));
+    assert_eq!(told("CHANNEL_CREATE", "Channel-Call-UUID: b"), (None, 1));
+    assert_eq!(told("CHANNEL_ANSWER", "Channel-Call-UUID: a"), (None, 1));
+    assert_eq!(told("CHANNEL_HANGUP_COMPLETE", "Channel-Call-UUID: a"), (None, 1));
+    // Who writes the header into a value does not write a header.
+    let forged = "variable_sip_h_X-A: %0Avariable_sip_gateway_name:%20carrier";
+    assert_eq!(told("CHANNEL_ANSWER", forged), (None, 1));
+    let by_a_client = format!("{gateway}\nEvent-Calling-File: mod_event_socket.c");
+    assert_eq!(told("CHANNEL_CREATE", &by_a_client), (None, 0));
+}
+
+/// The events of this name in a capture, as `uuid_dump` would tell of their calls after so many seconds.
+fn dumps(name: &str, seconds: u64) -> Vec<String> {
+    let mut decoder = Decoder::new(Limits::default());
+    decoder.push(&capture("calls.plain"));
+    let mut dumps = Vec::new();
+    while let Some(frame) = decoder.next().unwrap() {
+        let Some(Ok(event)) = frame.event() else { continue };
+        if event.name() == name.as_bytes() {
+            let now = event.timestamp().unwrap();
+            let (was, is) = (
+                format!("Event-Date-Timestamp: {now}"),
+                format!("Event-Date-Timestamp: {}", now + seconds * 1_000_000),
+            );
+            dumps.push(text(event.raw()).replacen(name, "CHANNEL_DATA", 1).replacen(&was, &is, 1));
+        }
+    }
+    dumps
+}
+
+#[test]
+fn a_call_that_runs_is_told_of_with_its_age() {
+    let mut extractor = Extractor::new(0, "default.example");
+    let mut told = Vec::new();
+    for dump in dumps("CHANNEL_ANSWER", 90) {
+        let event = EventView::parse(esl::Format::Plain, dump.as_bytes()).unwrap();
+        let Some(Running { seen, age, answered }) = extractor.running(event) else { continue };
+        let answered = answered.unwrap();
+        assert!(answered.as_secs() == 90 && age >= answered && age.as_secs() < 100, "{age:?} {answered:?}");
+        told.push((short(&seen.what), seen.ip.is_some(), text(seen.user)));
+    }
+    let starts = |what: &str| told.iter().filter(|(told, ..)| told.starts_with(what)).count();
+    assert_eq!((starts("CallStarted"), starts("LegStarted")), (14, 11));
+    assert!(
+        told.contains(&("CallStarted(00441632960123, authenticated)".into(), true, "1003".into())),
+        "{told:?}"
+    );
+    assert!(told.contains(&("LegStarted(00441632960123, carrier)".into(), false, String::new())), "{told:?}");
+    for dump in dumps("CHANNEL_CREATE", 0) {
+        let event = EventView::parse(esl::Format::Plain, dump.as_bytes()).unwrap();
+        assert!(extractor.running(event).is_none_or(|running| running.answered.is_none()));
+    }
+    // What has ended, and what is another event, is no call that runs.
+    for dump in dumps("CHANNEL_HANGUP_COMPLETE", 0) {
+        let event = EventView::parse(esl::Format::Plain, dump.as_bytes()).unwrap();
+        assert!(extractor.running(event).is_none());
+        let other = dump.replacen("CHANNEL_DATA", "CHANNEL_CREATE", 1);
+        assert!(extractor.running(EventView::parse(esl::Format::Plain, other.as_bytes()).unwrap()).is_none());
     }
 }

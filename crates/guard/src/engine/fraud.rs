@@ -48,12 +48,7 @@ impl Guard {
         }
         if let Some(alert) = finding.alert.take() {
             let done = done(finding.actions, finding.learning, acts);
-            let text = format!(
-                "{}. {}. {done} If nobody there meant to call: change the account's password, and see `switchward why {}`",
-                finding.why,
-                finding.today,
-                source.first()
-            );
+            let text = format!("{}. {}. {done} {}", finding.why, finding.today, advice(&finding));
             tell(Verdict::Alert(Alert { kind: AlertKind::Fraud(Box::new(alert)), source, text }));
         }
         if actions.hang_up {
@@ -122,6 +117,17 @@ impl Guard {
             Some(Entered::Stands(_)) | None => {}
         }
     }
+}
+
+/// What a person may do about a call.
+fn advice(finding: &Finding) -> String {
+    if finding.has_caller() {
+        return format!(
+            "If nobody there meant to call: change the account's password, and see `switchward why {}`",
+            finding.source().first()
+        );
+    }
+    "No account is known that asked for it: look for a forwarding, a transfer, a conference or a command of the switch".into()
 }
 
 /// What is done about a call, in a sentence.

@@ -134,6 +134,13 @@ impl Spending {
         hour.toll_calls = hour.toll_calls.saturating_add(u32::from(to.class.is_toll()));
     }
 
+    /// A call that began is counted as another one.
+    pub(super) fn uncount(&mut self, to: &Destination, now: Time) {
+        let hour = self.day.now(now);
+        hour.calls = hour.calls.saturating_sub(1);
+        hour.toll_calls = hour.toll_calls.saturating_sub(u32::from(to.class.is_toll()));
+    }
+
     /// So many seconds of a call go by; what they cost comes to the same whoever charges how often.
     pub(super) fn charge(&mut self, to: &Destination, seconds: u64, cost: Cost, now: Time) {
         let few = u32::try_from(seconds).unwrap_or(u32::MAX);
@@ -215,6 +222,19 @@ impl Outside {
         self.in_a_row = if is_same { self.in_a_row.saturating_add(1) } else { 1 };
         self.last_number = Some((number, now));
         self.in_a_row
+    }
+
+    /// A call that began is counted as another one.
+    pub(super) fn uncount(&mut self, to: &Destination, now: Time) {
+        self.spending.uncount(to, now);
+        if !to.class.is_toll() {
+            return;
+        }
+        let five_seconds = self.minute.now(now);
+        *five_seconds = five_seconds.saturating_sub(1);
+        if self.last_number.is_some_and(|(last, _)| last == to.number) {
+            self.in_a_row = self.in_a_row.saturating_sub(1);
+        }
     }
 
     pub(super) fn knows(&self, country: Country) -> bool {

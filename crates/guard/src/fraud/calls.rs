@@ -1,5 +1,6 @@
 //! The calls that run: who pays for them, and for how long.
 
+use super::policy::Actions;
 use super::{From, Start, State};
 use crate::source::Source;
 use crate::time::Time;
@@ -16,7 +17,13 @@ pub(super) struct Live {
     pub(super) tenant: u64,
     pub(super) to: Destination,
     pub(super) from: From,
+    /// Whether the account made the call for sure; else nobody is blocked or banned for it.
+    pub(super) is_blamed: bool,
+    /// Of a gateway leg, the leg that it was made for.
+    pub(super) origin: Option<u64>,
     pub(super) started: Time,
+    /// When it was last known to run.
+    pub(super) alive: Time,
     pub(super) answered: Option<Time>,
     /// Seconds that are charged.
     pub(super) charged: u64,
@@ -26,8 +33,10 @@ pub(super) struct Live {
     pub(super) cut_off: Option<Time>,
 }
 
-/// A call whose end was never told is forgotten after so long.
+/// A call whose end was never told is forgotten after so long, if the switch does not list it either.
 const LONGEST_CALL: Duration = Duration::from_secs(12 * 3600);
+/// No call is charged for longer.
+const LONGEST_CHARGED: Duration = Duration::from_secs(30 * 86_400);
 /// One that was never answered, after so long.
 const LONGEST_RINGING: Duration = Duration::from_secs(3600);
 /// The longest name of a call that is kept; a hang-up takes none that is longer.
@@ -44,17 +53,44 @@ impl Live {
         let Start { seen, ip, call, now, .. } = *start;
         Live {
             switch: seen.switch,
-            call: if call.len() > LONGEST_NAME { Box::default() } else { call.into() },
+            call: name(call),
             account,
             tenant,
             to,
             from: From { ip, source: Source::of(ip), evidence: seen.evidence },
+            is_blamed: true,
+            origin: None,
             started: now,
+            alive: now,
             answered: None,
             charged: 0,
             told: 0,
             cut_off: None,
         }
+    }
+
+    /// A gateway leg begins that was made for it, and is the call from now on.
+    pub(super) fn stands_in(&mut self, start: &Start<'_>, origin: u64) {
+        (self.call, self.origin) = (name(start.call), Some(origin));
+        (self.alive, self.answered, self.charged) = (start.now, None, 0);
+    }
+
+    /// It was found running: what it cost so far was charged before, or never will be.
+    pub(super) fn learnt(&mut self, answered: Option<Time>, now: Time) {
+        self.answered = self.answered.or(answered);
+        self.alive = now;
+        self.charged = self.seconds(now);
+    }
+
+    /// What of these may be done: nobody is blocked or banned for a call that he did not make for sure.
+    pub(super) fn may(&self, actions: Actions) -> Actions {
+        let is_blamed = self.is_blamed;
+        Actions { block: actions.block && is_blamed, ban: actions.ban && is_blamed, ..actions }
+    }
+
+    /// What an account does to a number.
+    pub(super) fn verb(&self) -> &'static str {
+        if self.is_blamed { "calls" } else { "is put through to" }
     }
 
     pub(super) fn worth(&self) -> Worth {
@@ -63,17 +99,17 @@ impl Live {
 
     /// Seconds since it was answered.
     pub(super) fn seconds(&self, now: Time) -> u64 {
-        self.answered.map_or(0, |answered| now.since(answered).min(LONGEST_CALL).as_secs())
+        self.answered.map_or(0, |answered| now.since(answered).min(LONGEST_CHARGED).as_secs())
     }
 
     pub(super) fn is_forgotten(&self, now: Time) -> bool {
         let longest = if self.answered.is_some() { LONGEST_CALL } else { LONGEST_RINGING };
-        now.since(self.started) > longest
+        now.since(self.alive) > longest
     }
 
     /// Charges account and tenant for the first so many seconds, as far as that is not done.
     pub(super) fn charge_up_to(&mut self, state: &mut State, seconds: u64, now: Time) {
-        let seconds = seconds.min(LONGEST_CALL.as_secs());
+        let seconds = seconds.min(LONGEST_CHARGED.as_secs());
         if seconds <= self.charged {
             return;
         }
@@ -114,4 +150,13 @@ impl Live {
             true
         });
     }
+}
+
+fn name(call: &[u8]) -> Box<[u8]> {
+    if call.len() > LONGEST_NAME { Box::default() } else { call.into() }
+}
+
+/// Whether a leg that was last known to run then may be forgotten.
+pub(super) fn is_lost(alive: Time, now: Time) -> bool {
+    now.since(alive) > LONGEST_CALL
 }

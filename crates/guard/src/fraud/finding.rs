@@ -59,6 +59,11 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// Whether an account is known whose call it is.
+    pub(crate) fn has_caller(&self) -> bool {
+        !self.from.ip.is_unspecified()
+    }
+
     pub(crate) fn ip(&self) -> std::net::IpAddr {
         self.from.ip
     }
@@ -81,6 +86,12 @@ pub struct FraudCounts {
     pub learning: [Count; FraudRule::ALL.len()],
     /// Calls of which sight was lost because too many ran.
     pub untracked: Count,
+    /// Calls that had ended unseen.
+    pub ended_unseen: Count,
+    /// Calls that had begun unseen.
+    pub learnt: Count,
+    /// Answers of switches about their calls that were not understood.
+    pub odd_answers: Count,
 }
 
 impl FraudCounts {
@@ -106,6 +117,7 @@ pub(super) fn made(
     now: Time,
 ) -> Finding {
     let actions = fired.iter().fold(Actions::NONE, |all, (rule, _)| all.and(policy.actions(*rule)));
+    let actions = live.may(actions);
     let to = &live.to;
     let reasons = fired.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>().join("; ");
     let mut finding = Finding {
@@ -154,7 +166,8 @@ pub(super) fn made(
     });
     let account = format!("{}@{}", printable(&finding.user), printable(&finding.domain));
     let number = format!("+{}", to.number);
-    finding.why = format!("{account} calls {number} ({}, {} a minute): {reasons}", to.words(), to.cost);
+    finding.why =
+        format!("{account} {} {number} ({}, {} a minute): {reasons}", live.verb(), to.words(), to.cost);
     if unsaid > 0 {
         finding.today += &format!("; {unsaid} more since the last alert");
     }

@@ -7,6 +7,9 @@ use crate::{Guard, Limits};
 use std::time::Duration;
 use toll::{Dialling, Plan, Table};
 
+mod legs;
+mod stock;
+
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
 
@@ -394,9 +397,9 @@ fn events_that_were_lost_break_nothing() {
     assert_eq!((guard.fraud().state().calls, only(&guard).live), (0, 0));
     // A switch that starts anew has no calls; that of another goes on.
     start(&guard, "1003", "c", "00442079460123", 14.0 * HOUR);
-    guard.observe(&Observation::of(7, What::SwitchStarted), at(14.0 * HOUR));
+    guard.observe(&Observation::of(7, What::SwitchStarted { up: 0 }), at(14.0 * HOUR));
     assert_eq!(guard.fraud().state().calls, 1);
-    guard.observe(&Observation::of(0, What::SwitchStarted), at(14.0 * HOUR));
+    guard.observe(&Observation::of(0, What::SwitchStarted { up: 0 }), at(14.0 * HOUR));
     assert_eq!((guard.fraud().state().calls, only(&guard).live), (0, 0));
 }
 

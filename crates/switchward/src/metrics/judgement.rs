@@ -42,9 +42,23 @@ pub(super) fn families(app: &App) -> Vec<Family> {
         plain("switchward_hang_ups", "Calls to be hung up.", &counts.hang_ups),
         plain("switchward_alerts", "Things that the guard had for a person.", &counts.alerts),
     ];
+    families.push(unseen(app));
     families.extend(tables(app));
     families.extend(ledger(app));
     families
+}
+
+/// What became of calls whose events were lost.
+fn unseen(app: &App) -> Family {
+    let counts = app.guard.fraud().counts();
+    Family::counter(
+        "switchward_fraud_unseen_calls",
+        "Calls that had begun or ended unseen, answers of switches about calls that were not understood, and calls too many to follow.",
+    )
+    .count(&[("what", "begun")], counts.learnt.value())
+    .count(&[("what", "ended")], counts.ended_unseen.value())
+    .count(&[("what", "odd-answer")], counts.odd_answers.value())
+    .count(&[("what", "untracked")], counts.untracked.value())
 }
 
 /// Adds a sample for each grade of evidence.

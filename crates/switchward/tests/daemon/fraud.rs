@@ -23,6 +23,18 @@ fn call(stage: &Stage, switch: &SimSwitch, number: &str) {
     stage.act(switch, &traffic::step("198.51.100.7", action));
 }
 
+/// Everybody hangs up.
+fn end_all(switch: &SimSwitch) {
+    let calls: Vec<String> =
+        switch.world().legs().filter(|leg| !leg.outbound).map(|leg| leg.uuid.clone()).collect();
+    let mut effects = simswitch::Effects::default();
+    for uuid in calls {
+        let now = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap();
+        assert!(switch.world().hang_up(now, &uuid, "NORMAL_CLEARING", &mut effects));
+    }
+    effects.events.iter().for_each(|event| _ = switch.emit(event));
+}
+
 /// How often a rule fired.
 fn fired(view: &Value, rule: &str) -> u64 {
     let rules = view["rules"].as_array().unwrap();
@@ -136,6 +148,8 @@ fn what_an_account_learnt_survives_a_restart() {
     daemon.wait_for_switch();
     call(&stage, &switch, "00442079460123");
     eventually("the country is new", || fired(&daemon.http.get("/security/fraud"), "fraud-new-country") == 1);
+    end_all(&switch);
+    eventually("the call is over", || live(&daemon.http.get("/security/fraud")) == Some(0));
     daemon.terminate();
     let daemon = stage.start(lines);
     daemon.wait_for_switch();
@@ -145,4 +159,77 @@ fn what_an_account_learnt_survives_a_restart() {
     call(&stage, &switch, "0033123456789");
     eventually("France is new", || fired(&daemon.http.get("/security/fraud"), "fraud-new-country") == 1);
     assert_eq!(daemon.http.get("/security/fraud")["accounts"][0]["calls"], 2);
+}
+
+/// The first account's toll calls that run.
+fn live(view: &Value) -> Option<u64> {
+    view["accounts"][0]["running"].as_u64()
+}
+
+#[test]
+fn a_call_that_ends_while_nobody_reads_is_over_when_the_switch_is_back() {
+    let stage = Stage::new();
+    let switch = stage.switch();
+    let daemon = stage.start("fraud.home_country = \"DE\"");
+    daemon.wait_for_switch();
+    call(&stage, &switch, "00442079460123");
+    call(&stage, &switch, "00442079460124");
+    eventually("both calls run", || live(&daemon.http.get("/security/fraud")) == Some(2));
+    switch.set_refusing(true);
+    switch.kill_connections();
+    eventually("the daemon notices", || daemon.http.get("/security/esl")["connected"] == false);
+    let gone = switch.world().legs().find(|leg| !leg.outbound).unwrap().uuid.clone();
+    // Nobody hears of its end.
+    switch.world().hang_up(1, &gone, "NORMAL_CLEARING", &mut simswitch::Effects::default());
+    assert_eq!(live(&daemon.http.get("/security/fraud")), Some(2));
+    switch.set_refusing(false);
+    eventually("one call is over", || live(&daemon.http.get("/security/fraud")) == Some(1));
+    daemon.log.wait_for("calls had begun or ended unseen");
+    let lines = commands(&switch);
+    assert!(lines.iter().any(|line| line.starts_with("api uuid_exists ")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("api uuid_kill ")), "{lines:?}");
+}
+
+#[test]
+fn a_call_that_began_before_us_is_followed_to_its_end() {
+    let stage = Stage::new();
+    let switch = stage.switch();
+    call(&stage, &switch, "00882161234567");
+    call(&stage, &switch, "9196");
+    eventually("both are answered", || {
+        switch.world().legs().all(|leg| leg.state == simswitch::State::Active)
+    });
+    let daemon = stage.start("fraud.home_country = \"DE\"");
+    daemon.log.wait_for("calls had begun or ended unseen");
+    let view = daemon.http.get("/security/fraud");
+    assert_eq!((live(&view), fired(&view, "fraud-premium")), (Some(1), 1), "{view}");
+    assert!(daemon.log.wait_for("begun or ended unseen").contains("learnt=1"));
+    assert_eq!(view["accounts"][0]["calls"], 1, "one call and its leg: {view}");
+    end_all(&switch);
+    eventually("its end is heard", || live(&daemon.http.get("/security/fraud")) == Some(0));
+}
+
+#[test]
+fn lists_of_calls_that_make_no_sense_change_nothing() {
+    let stage = Stage::new();
+    let switch = stage.switch();
+    let daemon = stage.start("fraud.home_country = \"DE\"");
+    daemon.wait_for_switch();
+    call(&stage, &switch, "00442079460123");
+    eventually("the call runs", || live(&daemon.http.get("/security/fraud")) == Some(1));
+    for answer in ["-ERR SQL disabled, no data available!\n", "{\"row_count\": 5}", "[]", "\u{0}"] {
+        switch.set_api("show channels as json", answer);
+        let said = daemon.log.lines().len();
+        switch.kill_connections();
+        daemon.log.wait_after(said, "the switch did not list its calls");
+        assert_eq!(live(&daemon.http.get("/security/fraud")), Some(1), "{answer}");
+    }
+    // A list that leaves it out, of a switch that says it is there.
+    switch.set_api("show channels as json", "{\"row_count\": 0}");
+    let asked = commands(&switch).len();
+    switch.kill_connections();
+    eventually("it is asked for", || {
+        commands(&switch)[asked..].iter().any(|line| line.starts_with("api uuid_exists "))
+    });
+    assert_eq!(live(&daemon.http.get("/security/fraud")), Some(1));
 }

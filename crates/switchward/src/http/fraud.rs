@@ -1,6 +1,7 @@
 //! GET /security/fraud: who calls where, what it costs, and what the fraud rules made of it.
 
 use super::extract::{Json, Query};
+use super::lists::page::page_length;
 use super::{Error, blocking};
 use crate::app::App;
 use crate::clock::{self, exact};
@@ -147,7 +148,7 @@ pub struct FraudTenant {
 pub struct Wanted {
     /// Accounts and domains at most, 1 to 1000; 100 when it is left out.
     #[param(minimum = 1, maximum = 1000)]
-    pub limit: Option<usize>,
+    pub limit: Option<u32>,
 }
 
 pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
@@ -160,10 +161,13 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
     path = "/security/fraud",
     tag = "monitoring",
     params(Wanted),
-    responses((status = 200, description = "Accounts with calls, minutes, cost and countries", body = FraudView))
+    responses(
+        (status = 200, description = "Accounts with calls, minutes, cost and countries", body = FraudView),
+        (status = 400, description = "A parameter that is unknown or malformed")
+    )
 )]
 async fn fraud(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) -> Result<Json<FraudView>, Error> {
-    let limit = wanted.limit.unwrap_or(100).clamp(1, 1000);
+    let limit = page_length(wanted.limit)?;
     blocking(move || FraudView::of(&app, limit)).await.map(Json)
 }
 

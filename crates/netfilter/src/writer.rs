@@ -12,7 +12,7 @@ mod worker;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -27,7 +27,8 @@ pub use stats::{LATENCY_BOUNDS, WriterStats};
 /// something must be repaired. It must not wait for the writer.
 pub type Desired = Box<dyn Fn() -> Vec<Element> + Send>;
 
-/// Called on the writer's thread when the kernel has answered; must not block.
+/// Called on the writer's thread when the kernel has answered; must not block. When the thread panics, those whose change it was
+/// working on are dropped unheard.
 pub type Done = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 /// A handle to the writer's thread, which ends when the last handle is dropped (the kernel keeps the bans).
@@ -129,7 +130,14 @@ impl Writer {
     /// The writer's figures; a few loads, no waiting for the thread.
     #[must_use]
     pub fn stats(&self) -> WriterStats {
-        self.queue.stats.snapshot(self.queue.depth())
+        self.queue.stats.snapshot(self.queue.depth(), self.queue.oldest())
+    }
+
+    /// Whether the thread has ended, as after [`Self::shutdown`] or a panic. The kernel keeps what it holds; all that is asked or
+    /// submitted from then on is answered with [`Error::Stopped`].
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Carries out what is queued, then ends the thread; with `flush` all of ours is taken out of the kernel first.
@@ -141,7 +149,7 @@ impl Writer {
 
     fn push_change(&self, change: Change, done: Option<Done>) {
         self.queue.stats.submitted();
-        if let Err(job) = self.queue.try_push(Job::Change { change, at: Instant::now(), done }) {
+        if let Err(job) = self.queue.try_push(Job::Change { change, done }) {
             job.abandon();
         }
     }

@@ -3,7 +3,7 @@
 //! A question comes through the writer's queue, so that everything submitted before it is in the kernel when it is answered here.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 
 use super::queue::{Job, Question, Queue};
 use crate::error::Error;
@@ -27,9 +27,9 @@ impl Lookout {
         Ok(Self(sender))
     }
 
-    /// Who asked hears the answer, or that nobody gives one any more.
-    pub(super) fn ask(&self, in_use: InUse, question: Question) {
-        let _ = self.0.send((in_use, question));
+    /// Who asked hears the answer. Gives the question back when the thread has ended, which only a panic brings about.
+    pub(super) fn ask(&self, in_use: InUse, question: Question) -> Option<Question> {
+        self.0.send((in_use, question)).err().map(|SendError((_, question))| question)
     }
 }
 
@@ -60,4 +60,24 @@ fn answer(eye: &mut Eye, question: Question) -> Option<Question> {
         },
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_a_thread_that_has_ended_gets_the_question_back_and_who_asked_before_hears_that_it_has() {
+        let (sender, receiver) = channel();
+        let lookout = Lookout(sender);
+        let in_use = || InUse::Ipset([false; 4]);
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        assert!(lookout.ask(in_use(), Question::Elements(reply)).is_none());
+        drop(receiver);
+        assert!(answer.recv().is_err());
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let back = lookout.ask(in_use(), Question::Health(reply));
+        assert!(matches!(back, Some(Question::Health(_))));
+        assert_eq!(answer.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+    }
 }

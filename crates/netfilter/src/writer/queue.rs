@@ -1,8 +1,8 @@
-//! What the handles and the thread share: [`Queue`] of [`Job`]s, in order, without a bound but counted.
+//! What the handles and the thread share: [`Queue`] of [`Job`]s, in order, without a bound but counted; each with the moment it came.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
@@ -21,7 +21,6 @@ pub(crate) type Reply<T> = SyncSender<Result<T, Error>>;
 pub(crate) enum Job {
     Change {
         change: Change,
-        at: Instant,
         done: Option<Done>,
     },
     Rebuild,
@@ -62,13 +61,18 @@ pub(crate) struct Queue {
 }
 
 struct Jobs {
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Waiting>,
+    /// Since when the oldest of those waits that the thread took last, until it comes for more.
+    taken: Option<Instant>,
     open: bool,
 }
 
+/// A job, and since when it waits.
+pub(crate) type Waiting = (Instant, Job);
+
 impl Queue {
     pub(crate) fn new() -> Result<Self, Error> {
-        let jobs = Mutex::new(Jobs { waiting: VecDeque::new(), open: true });
+        let jobs = Mutex::new(Jobs { waiting: VecDeque::new(), taken: None, open: true });
         Ok(Self { jobs, bell: Bell::new()?, stats: Figures::default() })
     }
 
@@ -79,12 +83,13 @@ impl Queue {
 
     /// As [`Self::push`], but gives a job back that will not be done.
     pub(crate) fn try_push(&self, job: Job) -> Result<(), Job> {
+        let now = Instant::now();
         let depth = {
             let mut jobs = self.jobs.lock();
             if !jobs.open {
                 return Err(job);
             }
-            jobs.waiting.push_back(job);
+            jobs.waiting.push_back((now, job));
             jobs.waiting.len()
         };
         self.stats.depth(depth);
@@ -94,9 +99,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes up to `most` jobs. `None` when the queue is empty and closed.
-    pub(crate) fn take(&self, most: usize) -> Option<VecDeque<Job>> {
+    /// Takes up to `most` jobs; those taken before are done. `None` when the queue is empty and closed.
+    pub(crate) fn take(&self, most: usize) -> Option<VecDeque<Waiting>> {
         let mut jobs = self.jobs.lock();
+        jobs.taken = jobs.waiting.front().map(|(since, _)| *since);
         if jobs.waiting.is_empty() && !jobs.open {
             return None;
         }
@@ -110,6 +116,18 @@ impl Queue {
         self.jobs.lock().waiting.len()
     }
 
+    /// How long the oldest job waits that is not done; nothing when there is none.
+    pub(crate) fn oldest(&self) -> Duration {
+        let jobs = self.jobs.lock();
+        let since = jobs.taken.or_else(|| jobs.waiting.front().map(|(since, _)| *since));
+        since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether it takes no more jobs.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.jobs.lock().open
+    }
+
     /// No more jobs come in. What waits is still done, unless the thread has ended: then see [`Self::abandon`].
     pub(crate) fn close(&self) {
         self.jobs.lock().open = false;
@@ -120,10 +138,10 @@ impl Queue {
     pub(crate) fn abandon(&self) {
         let rest = {
             let mut jobs = self.jobs.lock();
-            jobs.open = false;
+            (jobs.open, jobs.taken) = (false, None);
             std::mem::take(&mut jobs.waiting)
         };
-        rest.into_iter().for_each(Job::abandon);
+        rest.into_iter().for_each(|(_, job)| job.abandon());
     }
 }
 

@@ -31,6 +31,8 @@ pub struct WriterStats {
     pub queue_depth: usize,
     /// The most jobs that ever waited.
     pub queue_high_water: u64,
+    /// How long the oldest job waits that is not done, those in work included; zero when there is none.
+    pub oldest_waits: Duration,
     /// Why something failed last.
     pub last_error: Option<String>,
     /// What was wished for and is not in the kernel, and why; `None` when all is well.
@@ -118,7 +120,7 @@ impl Figures {
         self.degraded.lock().is_some()
     }
 
-    pub(crate) fn snapshot(&self, queue_depth: usize) -> WriterStats {
+    pub(crate) fn snapshot(&self, queue_depth: usize, oldest_waits: Duration) -> WriterStats {
         WriterStats {
             submitted: self.submitted.load(Relaxed),
             applied: self.applied.load(Relaxed),
@@ -128,6 +130,7 @@ impl Figures {
             batches: self.batches.load(Relaxed),
             queue_depth,
             queue_high_water: self.high_water.load(Relaxed),
+            oldest_waits,
             last_error: self.last_error.lock().clone(),
             degraded: self.degraded.lock().clone(),
             rebuilds: self.rebuilds.load(Relaxed),
@@ -154,7 +157,7 @@ mod tests {
         for microseconds in [50, 51, 1_000_000, 1_000_001] {
             figures.took(Duration::from_micros(microseconds));
         }
-        let stats = figures.snapshot(0);
+        let stats = figures.snapshot(0, Duration::ZERO);
         assert_eq!((stats.latency[0], stats.latency[1], stats.latency[11], stats.latency[12]), (1, 1, 1, 1));
         assert_eq!((stats.last_latency_us, stats.latency_sum_us), (1_000_001, 2_000_102));
     }

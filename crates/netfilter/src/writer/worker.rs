@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use super::lookout::Lookout;
-use super::queue::{Job, Question, Queue};
+use super::queue::{Job, Question, Queue, Waiting};
 use super::{Desired, Done, Started};
 use crate::config::Config;
 use crate::conntrack::Sweeper;
@@ -24,6 +24,8 @@ pub(super) fn run(
     queue: &Arc<Queue>,
     started: &SyncSender<Result<Started, Error>>,
 ) {
+    // Whatever ends the thread: who waits is told, and who comes later.
+    let _end = End(queue);
     thread::hurry();
     match Worker::start(config, desired, queue) {
         Ok((mut worker, how)) => {
@@ -32,7 +34,23 @@ pub(super) fn run(
         }
         Err(error) => drop(started.send(Err(error))),
     }
-    queue.abandon();
+}
+
+/// What the thread leaves behind when it ends, be it by a panic: a closed queue, and whether something is wrong.
+struct End<'a>(&'a Queue);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let stats = &self.0.stats;
+            tracing::error!(
+                "the firewall's thread has panicked; the kernel keeps what it holds and gets nothing new"
+            );
+            stats.error(PANICKED.into());
+            stats.degrade(Some(PANICKED.into()));
+        }
+        self.0.abandon();
+    }
 }
 
 struct Worker {
@@ -114,11 +132,11 @@ impl Worker {
     }
 
     /// Does the jobs in order. True when one of them was to stop.
-    fn process(&mut self, jobs: VecDeque<Job>) -> bool {
+    fn process(&mut self, jobs: VecDeque<Waiting>) -> bool {
         let mut run: Vec<Pending> = Vec::new();
         let mut jobs = jobs.into_iter();
-        while let Some(job) = jobs.next() {
-            if let Job::Change { change, at, done } = job {
+        while let Some((at, job)) = jobs.next() {
+            if let Job::Change { change, done } = job {
                 run.push(Pending { change, at, done });
                 continue;
             }
@@ -137,17 +155,18 @@ impl Worker {
                 }
                 Job::Ports(others) => self.close(&others),
                 Job::Flush(done) => drop(done.try_send(!self.queue.stats.is_degraded())),
-                Job::Ask(question) => match (&self.lookout, self.firewall.in_use()) {
-                    (Some(lookout), Some(in_use)) => lookout.ask(in_use, question),
-                    _ => self.answer(question),
-                },
+                Job::Ask(question) => {
+                    if let Some(question) = self.pass_on(question) {
+                        self.answer(question);
+                    }
+                }
                 Job::Insist(question) => self.answer(question),
                 Job::Stop { flush, done } => {
                     if flush && let Err(error) = self.firewall.remove_everything() {
                         tracing::error!(%error, "the firewall could not be removed");
                     }
                     let _ = done.try_send(());
-                    jobs.for_each(Job::abandon);
+                    jobs.for_each(|(_, job)| job.abandon());
                     return true;
                 }
             }
@@ -170,6 +189,22 @@ impl Worker {
         if let Some(sweeper) = &self.sweeper {
             sweeper.use_ports(ports);
         }
+    }
+
+    /// To the lookout; gives the question back when there is none.
+    fn pass_on(&mut self, question: Question) -> Option<Question> {
+        let (Some(lookout), Some(in_use)) = (&self.lookout, self.firewall.in_use()) else {
+            return Some(question);
+        };
+        let back = lookout.ask(in_use, question);
+        if back.is_some() {
+            tracing::error!(
+                "the thread that reads the kernel's sets has ended; the one that writes them reads from now on"
+            );
+            self.queue.stats.error("the thread that reads the kernel's sets has ended".into());
+            self.lookout = None;
+        }
+        back
     }
 
     fn answer(&mut self, question: Question) {
@@ -347,6 +382,7 @@ fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::Protected { .. } | Error::Everyone { .. })
 }
 
+const PANICKED: &str = "the firewall's thread has panicked";
 /// Jobs taken at once.
 const BATCH: usize = 1000;
 /// How often to look for tampering. nftables also wakes us up.

@@ -311,6 +311,67 @@ fn shutting_down_with_flush_takes_everything_out_and_without_it_nothing() {
 }
 
 #[test]
+fn a_thread_that_panics_leaves_nobody_waiting_and_the_kernel_as_it_was() {
+    for config in [nftables(), ipset()] {
+        alone();
+        // For ever: how long a busy machine takes is no matter then.
+        let (ledger, again) = (Ledger::of(&[for_ever(host("198.51.100.7"))]), config.clone());
+        let writer = ledger.spawn(config);
+        let (go, gone) = channel::<()>();
+        let bug = move |_| {
+            let _ = gone.recv();
+            panic!("as a bug would");
+        };
+        writer.submit_with(Change::Add(all(host("198.51.100.8"), 1000)), Box::new(bug));
+        std::thread::scope(|scope| {
+            let before = scope.spawn(|| writer.snapshot());
+            eventually("the question waits behind the bug", || writer.stats().queue_depth == 1);
+            assert!(!writer.has_ended());
+            go.send(()).unwrap();
+            assert_eq!(before.join().unwrap(), Err(Error::Stopped));
+        });
+        eventually("the thread has ended", || writer.has_ended());
+        assert_eq!(writer.snapshot(), Err(Error::Stopped));
+        assert_eq!(writer.health(), Err(Error::Stopped));
+        assert_eq!(writer.counters(), Err(Error::Stopped));
+        assert!(!writer.flush(SOON));
+        let (sender, receiver) = channel();
+        let late = Change::Add(all(host("198.51.100.9"), 1000));
+        writer.submit_with(late, Box::new(move |result| sender.send(result).unwrap()));
+        assert!(receiver.recv_timeout(SOON).unwrap().unwrap_err().contains("stopped"));
+        let stats = writer.stats();
+        assert!(stats.degraded.unwrap().contains("panicked") && stats.last_error.is_some());
+        assert_eq!((stats.queue_depth, stats.oldest_waits), (0, Duration::ZERO));
+        assert!(!writer.shutdown(true, SOON), "nobody takes anything out any more");
+        // Who comes next finds what was in force, the last one included, and puts it right.
+        let (_, started) = Writer::spawn(again, Box::new(move || ledger.0.lock().unwrap().clone())).unwrap();
+        assert_eq!((started.reconciled.kept, started.reconciled.removed), (1, 1));
+    }
+}
+
+#[test]
+fn what_waits_longest_is_told_while_the_thread_is_held_up() {
+    alone();
+    let writer = Ledger::default().spawn(nftables());
+    let (go, gone) = channel::<()>();
+    let slow = move |_| {
+        let _ = gone.recv();
+    };
+    writer.submit_with(Change::Add(all(host("198.51.100.7"), 1000)), Box::new(slow));
+    eventually("it is in work", || writer.stats().queue_depth == 0);
+    writer.submit(Change::Add(all(host("198.51.100.8"), 1000)));
+    let start = Instant::now();
+    eventually("time passes", || writer.stats().oldest_waits > Duration::from_millis(50));
+    assert!(
+        writer.stats().oldest_waits >= start.elapsed(),
+        "the one in work is older than the one behind it"
+    );
+    go.send(()).unwrap();
+    assert!(writer.flush(SOON));
+    eventually("nothing waits", || writer.stats().oldest_waits == Duration::ZERO);
+}
+
+#[test]
 fn connection_tracking_entries_of_a_banned_source_go() {
     let net = Net::new();
     // Tracking is switched on by a rule that asks for it.

@@ -73,7 +73,12 @@ pub(crate) fn change(socket: &mut Socket, name: &str, add: bool, entries: &[Entr
 /// The header of a set; `None` when there is no such set.
 pub(crate) fn header(socket: &mut Socket, name: &str) -> Result<Option<Header>, Error> {
     let mut header = None;
-    list(socket, name, HEADER_ONLY, |about| {
+    list(socket, name, HEADER_ONLY, |part| {
+        let Part::Entry(message) = part else {
+            header = None;
+            return;
+        };
+        let about = message.attributes();
         let data = about.inside(DATA);
         header = header.take().or_else(|| {
             Some(Header {
@@ -90,30 +95,28 @@ pub(crate) fn header(socket: &mut Socket, name: &str) -> Result<Option<Header>, 
 }
 
 /// All elements of a set; none when there is no such set.
+///
+/// A listing is not torn as one of nftables may be (`nft/inspect.rs`), so it is not repeated: the kernel keeps the table in which the
+/// listing began until it is over (`mtype_uref` in net/netfilter/ipset/ip_set_hash_gen.h), a resize meanwhile copies it and takes
+/// nothing out of it, and a bucket is told whole or in the next part (`mtype_list`). What is there from the beginning to the end is told
+/// once; what comes or goes meanwhile is told or not.
 pub(crate) fn entries(socket: &mut Socket, name: &str) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::new();
-    list(socket, name, 0, |about| {
-        let parts = about.inside(ADT).filter(|(kind, _)| *kind == DATA);
-        entries.extend(parts.filter_map(|(_, data)| read_entry(Attributes(data))));
+    list(socket, name, 0, |part| match part {
+        Part::Restart => entries.clear(),
+        Part::Entry(message) => {
+            let list = message.attributes().inside(ADT).filter(|(kind, _)| *kind == DATA);
+            entries.extend(list.filter_map(|(_, data)| read_entry(Attributes(data))));
+        }
     })?;
     Ok(entries)
 }
 
-fn list(
-    socket: &mut Socket,
-    name: &str,
-    flags: u32,
-    mut each: impl FnMut(Attributes<'_>),
-) -> Result<(), Error> {
+fn list(socket: &mut Socket, name: &str, flags: u32, each: impl FnMut(Part<'_>)) -> Result<(), Error> {
     let request = |run: &mut Messages| {
         command(run, LIST, DUMP, name).be32(FLAGS | NETWORK_ORDER, flags);
     };
-    let result = socket.dump(request, &format!("listing ipset {name}"), |part| {
-        if let Part::Entry(message) = part {
-            each(message.attributes());
-        }
-    });
-    match result {
+    match socket.dump(request, &format!("listing ipset {name}"), each) {
         Err(error) if error.code() == Some(libc::ENOENT) => Ok(()),
         other => other,
     }

@@ -1,3 +1,5 @@
+//! Lines, chains and seals of the audit: what verifies, and what every change to them looks like.
+
 use super::line::Parts;
 use super::*;
 use proptest::prelude::*;

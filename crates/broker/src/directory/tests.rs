@@ -1,3 +1,5 @@
+//! Claims and names, as they come from a client.
+
 use super::*;
 
 fn parts(claim: &Claim) -> (&str, Option<&str>, &str) {

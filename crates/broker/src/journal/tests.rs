@@ -1,3 +1,5 @@
+//! The journal on a real disk: order, ends of files, crashes, disks that fail.
+
 use super::*;
 use crate::audit::{Asked, Kind, Record, Torn, Verdict, What};
 use std::fs;

@@ -1,3 +1,5 @@
+//! Signatures of scanners: the built-in ones, and files that add or switch off.
+
 use super::*;
 
 fn built_in_only() -> Signatures {

@@ -1,3 +1,5 @@
+//! Countries and systems of addresses, out of real database files.
+
 use super::*;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Recordings: what is kept replays the same, without secrets, within its size.
+
 use super::*;
 use crate::replay::{Line, Replay, captures};
 use esl::{Decoder, Limits};

@@ -1,3 +1,5 @@
+//! Signatures and honeypots as the daemon puts them in force.
+
 use super::*;
 
 fn wanted(path: Option<&Path>, honeypots: &[&str]) -> GuardLimits {

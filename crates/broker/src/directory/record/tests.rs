@@ -1,3 +1,5 @@
+//! A user of a FreeSWITCH directory: which password lets in, and what he may.
+
 use super::super::tree;
 use super::*;
 

@@ -12,6 +12,7 @@ use crate::mirror::Mirror;
 use crate::monitor::Monitor;
 use crate::names::Names;
 use crate::notify::Notifier;
+use crate::own::Own;
 use crate::policy;
 use crate::report::Reports;
 use crate::switch::Switch;
@@ -19,7 +20,6 @@ use crate::trail::Trail;
 use arc_swap::ArcSwap;
 use guard::engine::Terms;
 use guard::{Allowed, Ban, Guard, Refusal, Scope, Target, Time};
-use ipnet::IpNet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub struct App {
     /// Where it came from.
     pub config_path: Option<PathBuf>,
     /// The host's own addresses and its name servers.
-    pub own: Vec<IpNet>,
+    pub own: Own,
     /// Changes the level of the log.
     pub log: crate::logs::Level,
     /// Why bans are not enforced in the kernel, when they are not.
@@ -215,6 +215,8 @@ impl App {
 
     /// Puts a new configuration in force, and says what of it needs a restart.
     pub fn reload(&self, new: Config) {
+        self.read_own();
+        let order = self.own.order.lock();
         let running = self.config.load_full();
         let (live, restart) = running.diff_reload(&new);
         let mut new = new.without_restart(&running);
@@ -227,7 +229,7 @@ impl App {
             );
             new.security.auto_block_enabled = false;
         }
-        self.guard.set_policy(policy::policy(&new, &self.own));
+        self.guard.set_policy(policy::policy(&new, &self.own.all()));
         lift_out_of_reach(&self.guard);
         if new.log.level != running.log.level {
             self.log.set(new.log.level);
@@ -243,6 +245,7 @@ impl App {
             tracing::error!(%error, "the broker's directories stay as they were");
         }
         self.config.store(Arc::new(new));
+        drop(order);
         crate::reach::publish(self);
         if live.iter().any(|key| *key == "firewall.learn_sip_ports") {
             crate::ports::publish(self);

@@ -67,7 +67,10 @@ async fn act(settings: Settings, out: &mut dyn Write) -> anyhow::Result<ExitCode
     // The guard, and the broker twice: for events and for jobs.
     sim.wait_for_subscribers(3, Duration::from_secs(10)).await;
     let play = sim.run_scenario(scenario, run_options);
-    wait(settings.seconds).await?;
+    tokio::select! {
+        waited = wait(settings.seconds) => waited?,
+        part = running.broken() => anyhow::bail!("{part} has died"),
+    }
     let stats = play.stats();
     drop(play);
     conclude(&running, stats, out)?;

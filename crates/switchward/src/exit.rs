@@ -1,5 +1,7 @@
 //! Exit codes, those of sysexits.h.
 
+/// It went as it should.
+pub const DONE: u8 = 0;
 /// The switch did not carry a command out.
 pub const FAILED: u8 = 1;
 /// Bad usage, or a configuration with a mistake (EX_USAGE).

@@ -27,6 +27,7 @@ pub mod names;
 pub mod news;
 pub mod notify;
 pub mod outgoing;
+pub mod own;
 pub mod past;
 pub mod policy;
 pub mod ports;

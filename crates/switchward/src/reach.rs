@@ -95,7 +95,7 @@ pub fn publish(app: &App) {
     }
     tell_lifted(app, app.guard.learn_reach(&all, clock::now()));
     if let Some(writer) = app.mirror.firewall() {
-        let mut protect = policy::firewall(&app.config.load(), &app.own).protect;
+        let mut protect = policy::firewall(&app.config.load(), &app.own.all()).protect;
         protect.extend(all.iter().map(|learnt| learnt.net));
         writer.protect(protect);
     }

@@ -14,7 +14,7 @@ use guard::{Allowed, Ban, Time};
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -147,6 +147,19 @@ struct Shared {
     most_waiting: AtomicU64,
     dropped: AtomicU64,
     unaudited: AtomicU64,
+    ended: AtomicBool,
+}
+
+/// Says that the thread has ended, be it by a panic.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *self.0.failing.lock() = Some("its thread has panicked".into());
+        }
+        self.0.ended.store(true, Relaxed);
+    }
 }
 
 impl Shared {
@@ -217,6 +230,7 @@ impl Store {
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
+                let _end = End(writer.shared.clone());
                 netfilter::thread::stand_back();
                 writer.run();
             })
@@ -305,6 +319,11 @@ impl Store {
             dropped: self.shared.dropped.load(Relaxed),
             unaudited: self.shared.unaudited.load(Relaxed),
         }
+    }
+
+    /// Whether its thread has ended, as after [`Store::stop`] or a panic: nothing is written any more.
+    pub fn has_ended(&self) -> bool {
+        self.shared.ended.load(Relaxed)
     }
 
     /// Writes what is waiting and closes the database; false when that took longer than `timeout`.

@@ -29,11 +29,23 @@ pub(crate) mod registrations;
 
 /// A reader that runs until it is stopped.
 pub struct Reader {
+    name: String,
     handle: Handle,
     ended: oneshot::Receiver<()>,
+    thread: std::thread::JoinHandle<()>,
 }
 
 impl Reader {
+    /// The name of its switch.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether its thread has ended; before [`Reader::stop`] only a panic does that.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
     /// Ends the connection politely and waits for the end, for as long as `limit`.
     pub async fn stop(self, limit: Duration) {
         self.handle.stop();
@@ -82,14 +94,14 @@ pub fn start(
     tokio::spawn(calls::follow(app.clone(), switch.clone(), config.default_domain.clone(), is_up));
     let sink = Sink::new(app, switch.clone(), &config.default_domain, up);
     let (end, ended) = oneshot::channel();
-    std::thread::Builder::new().name(format!("watch {}", switch.name).chars().take(15).collect()).spawn(
-        move || {
-            netfilter::thread::hurry();
-            runtime.block_on(read(client, sink, &switch));
-            _ = end.send(());
-        },
-    )?;
-    Ok(Reader { handle, ended })
+    let name = switch.name.clone();
+    let thread = std::thread::Builder::new().name(format!("watch {name}").chars().take(15).collect());
+    let thread = thread.spawn(move || {
+        netfilter::thread::hurry();
+        runtime.block_on(read(client, sink, &switch));
+        _ = end.send(());
+    })?;
+    Ok(Reader { name, handle, ended, thread })
 }
 
 async fn read(mut client: Client, mut sink: Sink, switch: &Switch) {

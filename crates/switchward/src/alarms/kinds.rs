@@ -16,7 +16,7 @@ const USUAL: Kind = Kind {
 };
 
 /// All kinds that there are.
-pub const ALL: [&Kind; 17] = [
+pub const ALL: [&Kind; 18] = [
     &SILENCE,
     &DISCONNECTED,
     &RECONNECTS,
@@ -26,6 +26,7 @@ pub const ALL: [&Kind; 17] = [
     &BAN_STORM,
     &RULE_NEVER_FIRED,
     &DEGRADED,
+    &KERNEL_LATE,
     &KERNEL_DIFFERS,
     &KERNEL_CHANGED,
     &SIP_PORTS_OPEN,
@@ -116,6 +117,15 @@ pub static DEGRADED: Kind = Kind {
     over: "the kernel holds all bans again",
     when: "Something that was to be dropped is not in the kernel, and the writer tries again.",
     mend: "The text says what the kernel said: a full set (raise `firewall.max_elements`), a missing privilege, or memory.",
+    ..USUAL
+};
+/// The kernel's answer is long in coming.
+pub static KERNEL_LATE: Kind = Kind {
+    name: "kernel-late",
+    severity: Critical,
+    over: "the kernel takes changes in time again",
+    when: "A ban or its end has waited more than 5 s for the kernel; what came after it waits as well.",
+    mend: "Is the machine overloaded, or does another program hold the firewall (`iptables-restore`, a large `nft -f`)? When it stays, restart: the kernel keeps the bans meanwhile.",
     ..USUAL
 };
 /// Kernel and ledger are not the same.

@@ -125,6 +125,18 @@ impl Watch {
         let degraded = stats.degraded.as_ref();
         see.see(&DEGRADED, "", degraded.map(|reason| format!("the kernel does not hold all bans: {reason}")));
         see.see(&SIP_PORTS_OPEN, "", crate::ports::look(see.app).trouble());
+        let late = stats.oldest_waits;
+        see.see(
+            &KERNEL_LATE,
+            "",
+            (late > LATE).then(|| {
+                format!(
+                    "the kernel has not answered for {}; {} changes wait behind that and are not in force",
+                    span(late),
+                    stats.queue_depth
+                )
+            }),
+        );
         let foreign = self.foreign.within(see.limits.window, see.now.up, stats.foreign_flushes);
         see.see(&KERNEL_CHANGED, "", (foreign > 0).then(|| {
             "somebody else changed our firewall; it was repaired: let who did it leave our table alone".into()
@@ -175,6 +187,8 @@ fn fits(guard: &Guard, held: u64) -> bool {
     held == bans || (held < bans && held + guard.ledger().ending_by(clock::now() + EARLY) as u64 >= bans)
 }
 
+/// From when on a change that waits for the kernel is late.
+const LATE: Duration = Duration::from_secs(5);
 /// How much earlier the writer may count a ban as run out.
 const EARLY: Duration = Duration::from_secs(3);
 

@@ -74,10 +74,10 @@ pub(super) fn run(path: Option<&Path>, dry_run: bool) -> anyhow::Result<ExitCode
             }
         };
         _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        serve(&running, signals, dry_run).await;
+        let end = serve(&running, signals, dry_run).await;
         _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         running.stop().await;
-        Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::from(end))
     })
 }
 
@@ -96,13 +96,21 @@ fn configuration(path: Option<&Path>) -> Result<(Loaded, bool), String> {
     }
 }
 
-/// Waits for the end; SIGHUP reads the configuration anew.
-async fn serve(running: &Running, mut signals: Signals, dry_run: bool) {
+/// Waits for the end; SIGHUP reads the configuration anew. Gives the exit code: that of a failure when a part of the daemon has died, so
+/// that whoever watches it starts it again.
+async fn serve(running: &Running, mut signals: Signals, dry_run: bool) -> u8 {
     loop {
         tokio::select! {
             _ = signals.hangup.recv() => reload(running, dry_run),
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
+            _ = signals.terminate.recv() => return exit::DONE,
+            _ = signals.interrupt.recv() => return exit::DONE,
+            part = running.broken() => {
+                tracing::error!(
+                    "{part} has died, so nobody would be guarded as it seems: ending, to be started again; the kernel keeps the bans, the \
+                     line before says what happened"
+                );
+                return exit::SOFTWARE;
+            }
         }
     }
 }
@@ -144,4 +152,56 @@ fn reload(running: &Running, dry_run: bool) {
         }
     }
     _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LogLevel;
+    use std::time::Duration;
+
+    /// A daemon in a dry run, with a store and a switch that is not there.
+    fn end_after(harm: impl FnOnce(&Running)) -> u8 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.server.port = 0;
+        config.server.socket = String::new();
+        config.security.dry_run = true;
+        config.store.path = folder.path().join("switchward.db");
+        let runtime = daemon::runtime().unwrap();
+        let ended = runtime.block_on(async {
+            let signals = Signals::listen().unwrap();
+            let level = logs::Level::detached(LogLevel::Info);
+            let running = daemon::start(config, level, Options::default()).await.unwrap();
+            let early = tokio::time::timeout(Duration::from_millis(50), running.broken()).await;
+            assert!(early.is_err(), "{early:?}");
+            harm(&running);
+            let code = tokio::time::timeout(Duration::from_secs(60), serve(&running, signals, true)).await;
+            running.stop().await;
+            code
+        });
+        ended.expect("it goes on as if nothing had happened")
+    }
+
+    #[test]
+    fn a_daemon_whose_firewall_thread_panics_ends_as_failed() {
+        let code = end_after(|running| {
+            let element = netfilter::Element {
+                target: netfilter::Target::host([198, 51, 100, 7].into()),
+                scope: netfilter::Scope::All,
+                timeout: None,
+            };
+            let bug = Box::new(|_| panic!("as a bug would"));
+            running.app.mirror.firewall().unwrap().submit_with(netfilter::Change::Add(element), bug);
+        });
+        assert_eq!(code, exit::SOFTWARE);
+    }
+
+    #[test]
+    fn a_daemon_whose_store_thread_ends_ends_as_failed() {
+        let code = end_after(|running| {
+            assert!(running.app.mirror.store().unwrap().stop(Duration::from_secs(60)));
+        });
+        assert_eq!(code, exit::SOFTWARE);
+    }
 }

@@ -209,7 +209,7 @@ fn weaknesses(
 /// Whether a host is this machine.
 fn is_here(app: &App, host: &str) -> bool {
     match host.parse::<IpAddr>() {
-        Ok(ip) => fold(ip).is_loopback() || app.own.iter().any(|own| own.addr() == fold(ip)),
+        Ok(ip) => fold(ip).is_loopback() || app.own.all().iter().any(|own| own.addr() == fold(ip)),
         Err(_) => {
             let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
             host.eq_ignore_ascii_case("localhost") || host.eq_ignore_ascii_case(name.trim())

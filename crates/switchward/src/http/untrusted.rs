@@ -6,7 +6,6 @@ use super::schema::Pattern;
 use super::{Error, Who};
 use crate::app::App;
 use crate::config::Config;
-use crate::policy;
 use axum::extract::State;
 use guard::pattern::DomainPattern;
 use serde::{Deserialize, Serialize};
@@ -99,7 +98,7 @@ pub(super) async fn remove(
             config.security.untrusted_networks.retain(keeps);
             config
         });
-        app.guard.set_policy(policy::policy(&app.config.load(), &app.own));
+        app.judge_anew();
     }
     tracing::info!(%pattern, %who, "untrusted pattern removed by order");
     let mut warnings = app.settle().await;

@@ -5,8 +5,8 @@
 use super::{Knows, Recorder, State};
 use crate::app::App;
 use crate::config::Config;
-use crate::daemon;
 use crate::news::Event;
+use crate::own;
 use crate::switch::Switch;
 use crate::watch::reach::Looks;
 use crate::watch::registrations;
@@ -66,7 +66,7 @@ fn of_ledger(app: &App) -> State {
     let patterns = ledger.patterns().iter().map(|pattern| pattern.as_str().to_owned()).collect();
     let operators = app.guard.operators(now).into_iter();
     State {
-        own: Some(app.own.clone()),
+        own: Some(app.own.all().to_vec()),
         operators: operators.map(|operator| (operator.ip, operator.name.to_string())).collect(),
         allowed: Some(allowed),
         patterns: Some(patterns),
@@ -86,7 +86,7 @@ pub(crate) async fn ask(
     config: Arc<Config>,
     mut up: signal::Receiver<bool>,
 ) {
-    let (mut looks, host) = (Looks::default(), daemon::own());
+    let (mut looks, host) = (Looks::default(), own::now());
     while up.wait_for(|up| *up).await.is_ok() {
         if let Some(state) = registered(&switch.name, &switch.commands).await {
             recorder.tell(state);
@@ -105,7 +105,7 @@ pub(crate) async fn ask(
 
 /// Tells what each file of the command's recording begins with.
 pub(crate) fn of_switches(asked: Vec<Arc<Switch>>) -> Knows {
-    let (own, runtime) = (daemon::own(), Handle::current());
+    let (own, runtime) = (own::now(), Handle::current());
     Box::new(move |may_ask| {
         let mut all = vec![State { own: Some(own.clone()), ..State::default() }];
         for switch in &asked {

@@ -7,7 +7,7 @@ use crate::config::{Config, GuardLimits};
 use crate::fraud::Prices;
 use crate::geo::Geo;
 use crate::store::Remembered;
-use crate::{daemon, policy, suspects};
+use crate::{own, policy, suspects};
 use guard::engine::Places;
 use guard::suspicion::Suspicion;
 use guard::{Guard, Policy, Time};
@@ -36,7 +36,7 @@ impl Ground {
         geo.look(&config.geo);
         let troubles = geo.atlas().shelves().filter_map(|shelf| shelf.trouble.clone()).collect();
         Ground {
-            own: daemon::own(),
+            own: own::now(),
             switches: config.switches.iter().map(|switch| switch.name.clone()).collect(),
             suspicion: suspicion.ok().map(Arc::new),
             places: geo.places(),

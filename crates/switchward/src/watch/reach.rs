@@ -161,7 +161,7 @@ async fn ask_lists(switch: &Switch, said: &mut Said) {
 }
 
 fn put_in_force(app: &App, switch: &Switch, said: &Said, names: &Names) {
-    if switch.learnt.replace(learnt(&app.own, switch, said, names)) {
+    if switch.learnt.replace(learnt(&app.own.all(), switch, said, names)) {
         reach::publish(app);
         known::learnt(app, switch);
         let gateways = said.places.iter().filter(|place| place.kind == Kind::Gateway).count();

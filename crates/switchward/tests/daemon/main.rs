@@ -29,6 +29,7 @@ mod metrics;
 #[path = "../common/name_server.rs"]
 mod name_server;
 mod names;
+mod own;
 mod past;
 mod privilege;
 mod profiling;

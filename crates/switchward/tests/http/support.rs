@@ -177,7 +177,7 @@ fn app(config: Config, kernel: Kernel, store: &std::path::Path) -> App {
         access: Access::open(&config).unwrap(),
         config: ArcSwap::from_pointee(config),
         config_path: None,
-        own: Vec::new(),
+        own: Default::default(),
         log: Level::detached(LogLevel::Info),
         trail: Arc::new(trail),
         unenforced: (kernel == Kernel::None).then(|| "no firewall in this test".to_owned()),

@@ -44,3 +44,4 @@ mod switches;
 mod tamper;
 mod top;
 mod trouble;
+mod unit;

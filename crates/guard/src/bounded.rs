@@ -97,7 +97,32 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
         true
     }
 
+    /// Takes out the entry that has to go for one more, when the table is full, as [`Bounded::make`] would.
+    pub(crate) fn crowd_out<P: Ord>(&mut self, worth: impl Fn(&V) -> P, most: &P) -> Option<V>
+    where
+        V: Clone,
+    {
+        if self.len() < self.capacity {
+            return None;
+        }
+        let place = self.victim(worth, most)?;
+        let value = self.slots[place].value.clone();
+        self.evicted += 1;
+        self.remove_slot(place);
+        Some(value)
+    }
+
     fn evict<P: Ord>(&mut self, worth: impl Fn(&V) -> P, most: &P) -> bool {
+        let victim = self.victim(worth, most);
+        if let Some(place) = victim {
+            self.evicted += 1;
+            self.remove_slot(place);
+        }
+        victim.is_some()
+    }
+
+    /// The cheapest of the next few that is worth no more than `most`.
+    fn victim<P: Ord>(&mut self, worth: impl Fn(&V) -> P, most: &P) -> Option<usize> {
         let mut victim: Option<(usize, P)> = None;
         let mut looked = 0;
         while looked < LOOK_AT {
@@ -112,11 +137,7 @@ impl<K: Copy + Eq + Hash, V> Bounded<K, V> {
                 victim = Some((self.hand, price));
             }
         }
-        if let Some((slot, _)) = &victim {
-            self.evicted += 1;
-            self.remove_slot(*slot);
-        }
-        victim.is_some()
+        victim.map(|(place, _)| place)
     }
 
     fn remove_slot(&mut self, place: usize) {

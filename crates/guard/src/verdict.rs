@@ -1,7 +1,7 @@
 //! What the guard decided: the engine's only output.
 
 use crate::ban::{Allowed, Ban};
-use crate::fraud::FraudAlert;
+use crate::fraud::{FraudAlert, TenantAlert};
 use crate::source::Source;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub enum Verdict {
         why: String,
         /// Where the call came from.
         source: Source,
+        /// How often the switch was asked before to end this call.
+        again: u32,
     },
     /// An account should be blocked at the switch.
     BlockAccount {
@@ -77,10 +79,14 @@ pub enum AlertKind {
     Rule(Arc<str>),
     /// Calls of an account that look like toll fraud. Told once in ten minutes for an account and a rule.
     Fraud(Box<FraudAlert>),
+    /// A tenant spends more than it may. Told once for a cap and its window.
+    TenantFraud(Box<TenantAlert>),
     /// An account was blocked at a switch because of fraud.
     AccountBlocked,
     /// An account should have been blocked and is not.
     AccountNotBlocked,
+    /// A call should have been ended and was not. The switch is asked again.
+    CallNotEnded,
 }
 
 impl AlertKind {
@@ -94,9 +100,11 @@ impl AlertKind {
             AlertKind::Budget => "budget",
             AlertKind::Rule(_) => "rule",
             AlertKind::Fraud(alert) if alert.learning => "fraud-learning",
-            AlertKind::Fraud(_) => "fraud",
+            AlertKind::TenantFraud(alert) if alert.learning => "fraud-learning",
+            AlertKind::Fraud(_) | AlertKind::TenantFraud(_) => "fraud",
             AlertKind::AccountBlocked => "account-blocked",
             AlertKind::AccountNotBlocked => "account-not-blocked",
+            AlertKind::CallNotEnded => "call-not-ended",
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::app::App;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::watch;
-use guard::Guard;
 use guard::fraud::{Actions, Cost, Country, FraudPolicy, FraudRule, Learnt};
+use guard::{Guard, Time};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
@@ -195,7 +195,7 @@ pub(crate) fn tick(app: &Arc<App>) {
 pub(crate) async fn watch(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut looks, mut unwritten) = (0u32, HashMap::new());
+    let (mut looks, mut unwritten) = (0u32, Unwritten::default());
     loop {
         let is_over = tokio::select! {
             _ = every.tick() => false,
@@ -220,17 +220,29 @@ pub(crate) async fn watch(app: Arc<App>, mut stopped: signal::Receiver<bool>) {
     }
 }
 
+/// What is still to be written down.
+#[derive(Default)]
+struct Unwritten {
+    accounts: HashMap<(String, String), Learnt>,
+    /// Since when calls are watched, as it was written.
+    began: Option<Time>,
+}
+
 /// Writes what has changed since the last time, and what could not be written then.
-async fn write_down(app: &App, unwritten: &mut HashMap<(String, String), Learnt>) {
+async fn write_down(app: &App, unwritten: &mut Unwritten) {
     let Some(store) = app.mirror.store() else { return };
     for learnt in app.guard.fraud().take_learnt() {
-        unwritten.insert((learnt.user.clone(), learnt.domain.clone()), learnt);
+        unwritten.accounts.insert((learnt.user.clone(), learnt.domain.clone()), learnt);
     }
-    if unwritten.is_empty() {
+    let began = app.guard.fraud().began().filter(|began| Some(*began) != unwritten.began);
+    if unwritten.accounts.is_empty() && began.is_none() {
         return;
     }
-    match store.learn(unwritten.values().cloned().collect()).await {
-        Ok(()) => unwritten.clear(),
+    match store.learn(unwritten.accounts.values().cloned().collect(), began).await {
+        Ok(()) => {
+            unwritten.accounts.clear();
+            unwritten.began = began.or(unwritten.began);
+        }
         Err(error) => tracing::debug!(%error, "what accounts learnt is not written yet"),
     }
 }

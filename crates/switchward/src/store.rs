@@ -47,6 +47,8 @@ pub struct Kept {
     pub past: past::Kept,
     /// What accounts learnt of calls.
     pub learnt: Vec<Learnt>,
+    /// Since when calls are watched.
+    pub calls_watched_since: Option<Time>,
     /// Whether the database was made just now.
     pub is_new: bool,
     /// Where a damaged database was moved, when there was one.
@@ -178,7 +180,7 @@ enum Job {
     Audit(Box<Audited>),
     Index(Box<commands::Lines>, Answer),
     Past(Box<guard::past::Rows>, Answer),
-    Learn(Vec<Learnt>, Answer),
+    Learn(Vec<Learnt>, Option<Time>, Answer),
     Settle(Answer),
     Whole(Whole),
     Stop(Sender<()>),
@@ -271,13 +273,14 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err("the store has stopped".into()))
     }
 
-    /// Writes down what accounts learnt, and waits until it is on the disk. Whoever asks keeps it until then.
+    /// Writes down what accounts learnt, and since when calls are watched, and waits until it is on the disk. Whoever asks keeps it until
+    /// then.
     ///
     /// # Errors
     /// What keeps the store from writing.
-    pub async fn learn(&self, learnt: Vec<Learnt>) -> Result<(), String> {
+    pub async fn learn(&self, learnt: Vec<Learnt>, began: Option<Time>) -> Result<(), String> {
         let (done, answer) = tokio::sync::oneshot::channel();
-        _ = self.jobs.send(Job::Learn(learnt, done));
+        _ = self.jobs.send(Job::Learn(learnt, began, done));
         answer.await.unwrap_or_else(|_| Err("the store has stopped".into()))
     }
 
@@ -427,7 +430,7 @@ impl Writer {
                 // A commit of its own, so that changes of the ledger never fail because of it.
                 Job::Index(lines, done) => _ = done.send(self.tables.index(&lines)),
                 Job::Past(rows, done) => _ = done.send(self.tables.write_past(&rows)),
-                Job::Learn(learnt, done) => _ = done.send(self.tables.learn(&learnt)),
+                Job::Learn(learnt, began, done) => _ = done.send(self.tables.learn(&learnt, began)),
                 Job::Settle(done) => asked.push(done),
                 Job::Whole(whole) => self.whole = Some(whole),
                 Job::Stop(done) => {

@@ -4,6 +4,7 @@
 
 use crate::monitor::histogram::Histogram;
 use crate::reach::Told;
+use crate::watch::Missed;
 use extract::freeswitch::KINDS;
 use guard::Time;
 use parking_lot::Mutex;
@@ -28,6 +29,8 @@ pub struct Switch {
     pub counts: Counts,
     /// What it told to be out of reach.
     pub learnt: Told,
+    /// Calls that it was to end and did not.
+    pub(crate) missed: Missed,
     connected: AtomicBool,
     state: Mutex<State>,
 }
@@ -105,6 +108,7 @@ impl Switch {
             reconnect: Notify::new(),
             counts: Counts::default(),
             learnt: Told::default(),
+            missed: Missed::default(),
             connected: AtomicBool::new(false),
             state: Mutex::new(State { since: now, ..State::default() }),
         }

@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 mod calls;
+mod hang_up;
 mod log;
+pub(crate) use hang_up::Missed;
 pub(crate) use log::connection as log_connection;
 pub(crate) mod reach;
 pub(crate) mod registrations;
@@ -143,8 +145,6 @@ struct Sink {
 
 /// How often the same trouble is told again.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
-/// The longest that a hang-up may take.
-const HANG_UP_WITHIN: Duration = Duration::from_secs(10);
 
 impl Sink {
     fn new(
@@ -329,12 +329,20 @@ pub(crate) fn carry_out(
             tracing::info!(switch = switch_name, target = %ban.target, rule, evidence, "would be banned; the rule is in shadow, or banning is off");
             app.mirror.news().tell(Event::WouldBan(ban));
         }
-        Verdict::HangUp { call, cause, source, why, .. } => {
-            tracing::warn!(switch = switch_name, %source, "hanging up a call");
-            tracing::debug!(switch = switch_name, "why: {why}");
+        Verdict::HangUp { call, cause, source, why, again, .. } => {
+            if again == 0 {
+                tracing::warn!(switch = switch_name, %source, "hanging up a call");
+                tracing::debug!(switch = switch_name, "why: {why}");
+            } else {
+                tracing::debug!(switch = switch_name, %source, again, "hanging up a call that still runs");
+            }
             if !app.is_dry() {
-                app.mirror.news().tell(Event::HangUp { switch: switch_name.into(), source, why });
-                daemon.spawn(hang_up(switch.clone(), call, cause));
+                if again == 0 {
+                    let (switch, why) = (switch_name.into(), why.clone());
+                    app.mirror.news().tell(Event::HangUp { switch, source, why });
+                }
+                let what = hang_up::Ending { call, cause, source, why };
+                daemon.spawn(hang_up::hang_up(app.clone(), switch.clone(), what));
             }
         }
         Verdict::BlockAccount { user, domain, why, source, .. } => {
@@ -351,38 +359,4 @@ pub(crate) fn carry_out(
         }
         Verdict::Allow(entry) => tracing::debug!(target = %entry.target, "allowed after a success"),
     }
-}
-
-/// Ends a call; a bare `uuid_kill` would not be taken, so it goes as `api uuid_kill UUID CAUSE`, and the answer is checked.
-async fn hang_up(switch: Arc<Switch>, call: String, cause: &'static str) {
-    // With inbound-use-callid-as-uuid the caller chooses the name of his call; in the event it is encoded.
-    let call = decoded(&call);
-    let is_name = !call.is_empty()
-        && call.len() <= 256
-        && call.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
-    if !is_name {
-        tracing::warn!(
-            switch = switch.name,
-            "a call has a name that cannot be a command's argument; it is not hung up"
-        );
-        return;
-    }
-    match switch.commands.api(&format!("uuid_kill {call} {cause}"), HANG_UP_WITHIN).await {
-        Ok(answer) if answer.starts_with(b"+OK") => tracing::info!(switch = switch.name, call, "hung up"),
-        Ok(answer) if answer.starts_with(b"-ERR No such channel") => {
-            tracing::info!(switch = switch.name, call, "the call to be hung up has ended by itself");
-        }
-        Ok(answer) => {
-            let answer = guard::printable(answer[..answer.len().min(200)].trim_ascii_end());
-            tracing::warn!(switch = switch.name, call, answer, "the switch did not hang up");
-        }
-        Err(error) => tracing::warn!(switch = switch.name, call, %error, "could not hang up"),
-    }
-}
-
-/// Without percent-encoding; what is no UTF-8 then has characters that no name may have.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    esl::percent::decode_into(text.as_bytes(), &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }

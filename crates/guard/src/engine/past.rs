@@ -2,15 +2,17 @@
 //!
 //! Start with [`Guard::repute`]; the tables are in [`Past`].
 
+use super::Guard;
 use super::compiled::Compiled;
 use super::seen::{Seen, Who};
-use super::{Guard, Verdicts};
 use crate::ban::Ban;
 use crate::budget::Spent;
 use crate::past::Past;
 use crate::reputation::{Repute, Success, Tier};
+use crate::source::Source;
 use crate::time::Time;
 use crate::verdict::{Alert, AlertKind, Verdict};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 impl Guard {
@@ -53,9 +55,15 @@ impl Guard {
 
     /// What is known of the sender.
     pub(super) fn repute(&self, compiled: &Compiled, seen: &Seen<'_>) -> Repute {
-        let phones = self.shard(seen.source).lock().standings.phones(seen.source, seen.now);
-        let allowed = self.allowed(&compiled.policy, seen).is_some();
-        self.past.repute(seen.source, phones, allowed, seen.now)
+        self.repute_of(compiled, seen.ip, seen.now)
+    }
+
+    /// What is known of an address.
+    pub(super) fn repute_of(&self, compiled: &Compiled, ip: IpAddr, now: Time) -> Repute {
+        let source = Source::of(ip);
+        let phones = self.shard(source).lock().standings.phones(source, now);
+        let allowed = compiled.policy.allow && self.ledger.allowed(ip, now).is_some();
+        self.past.repute(source, phones, allowed, now)
     }
 
     /// Whether a source has standing: a registered phone, an allow entry, or weeks of good behaviour.
@@ -69,13 +77,14 @@ impl Guard {
     pub(super) fn is_in_budget(
         &self,
         compiled: &Compiled,
-        seen: &Seen<'_>,
-        (ban, tier): (&mut Ban, Tier),
-        verdicts: &mut Verdicts,
+        (source, tier): (Source, Tier),
+        ban: &mut Ban,
+        now: Time,
+        tell: &mut dyn FnMut(Verdict),
     ) -> bool {
         let budget = compiled.policy.budget;
-        let standing = (tier > Tier::Stranger).then_some(seen.source);
-        let Err((spent, due)) = self.past.spend(budget, ban.reason.evidence, standing, seen.now) else {
+        let standing = (tier > Tier::Stranger).then_some(source);
+        let Err((spent, due)) = self.past.spend(budget, ban.reason.evidence, standing, now) else {
             return true;
         };
         let what = match spent {
@@ -90,9 +99,9 @@ impl Guard {
             ),
         };
         if due {
-            _ = verdicts.try_push(Verdict::Alert(Alert {
+            tell(Verdict::Alert(Alert {
                 kind: AlertKind::Budget,
-                source: seen.source,
+                source,
                 text: format!(
                     "{} should be banned by rule {}, but there were {what}; more are only told until there is room: is the rule right?",
                     ban.target, ban.reason.rule

@@ -61,11 +61,7 @@ impl Guard {
         let is_port = matches!(order.target, Target::Port(..));
         let is_weak = forgeable || is_port || who.is_phones_name(order.evidence);
         // Whoever was given a nonce at his own address can make a stranger fail: that buys him a day of it, not a week.
-        let longest = match order.evidence {
-            Evidence::Proven => policy.growth.longest,
-            _ => policy.growth.longest.min(LONGEST_OF_LIKELY),
-        };
-        let growth = Growth { longest, ..policy.growth };
+        let growth = growth_on(policy.growth, order.evidence);
         let (length, priors) = self.past.ban_time(order.target, order.ban, is_weak, tier, growth, seen.now);
         let length = if forgeable { length.min(policy.forgeable_max) } else { length };
         let length = if is_port { length.min(LONGEST_OF_A_PORT) } else { length };
@@ -81,7 +77,8 @@ impl Guard {
             _ = verdicts.try_push(Verdict::WouldBan(Arc::new(ban)));
             return true;
         }
-        if !self.is_in_budget(compiled, seen, (&mut ban, tier), verdicts) {
+        let mut tell = |verdict| _ = verdicts.try_push(verdict);
+        if !self.is_in_budget(compiled, (seen.source, tier), &mut ban, seen.now, &mut tell) {
             decided(Outcome::WouldBan);
             _ = verdicts.try_push(Verdict::WouldBan(Arc::new(ban)));
             // A stranger who goes on is banned when there is room. A flood with forged senders, and a rule that hits the house itself, are not looked
@@ -137,6 +134,14 @@ impl Guard {
                 ),
             }));
         }
+    }
+}
+
+/// How far bans on this evidence may grow.
+pub(super) fn growth_on(growth: Growth, evidence: Evidence) -> Growth {
+    match evidence {
+        Evidence::Proven => growth,
+        _ => Growth { longest: growth.longest.min(LONGEST_OF_LIKELY), ..growth },
     }
 }
 

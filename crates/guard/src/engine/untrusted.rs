@@ -25,6 +25,7 @@ impl Guard {
             rule: UNTRUSTED_DOMAIN,
             why: format!("the call names the untrusted domain {} ({pattern})", printable(seen.seen.domain)),
             source: seen.source,
+            again: 0,
         });
     }
 

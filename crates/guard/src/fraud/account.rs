@@ -1,7 +1,11 @@
 //! What an account, and a tenant, has called: the sums that the rules ask for, and what is remembered for months.
 
+use super::From;
+use super::kept::Spent;
 use super::policy::FraudRule;
 use super::ring::Ring;
+use super::tenant::Weighed;
+use crate::tally::printable;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -48,6 +52,9 @@ pub struct Learnt {
     pub countries: Vec<Called>,
     /// The most that it did.
     pub peaks: Peaks,
+    /// What it has spent in the last 24 hours.
+    #[serde(default, skip_serializing_if = "Spent::is_empty")]
+    pub spent: Spent,
 }
 
 /// A country in an account's memory.
@@ -118,9 +125,8 @@ const TELL_EVERY: Duration = Duration::from_secs(600);
 /// What is spent in an hour and in a day, of an account or of a tenant.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Spending {
-    hour: Ring<u64, 12, 300>,
-    day: Ring<Hour, 24, 3600>,
-    pub(super) told: Told,
+    pub(super) hour: Ring<u64, 12, 300>,
+    pub(super) day: Ring<Hour, 24, 3600>,
 }
 
 /// Sums of the last 24 hours.
@@ -174,11 +180,14 @@ impl Spending {
 #[derive(Clone, Default, Debug)]
 pub(super) struct Outside {
     pub(super) spending: Spending,
+    pub(super) told: Told,
     minute: Ring<u16, 12, 5>,
     countries: Vec<Known>,
     spells: Vec<Spell>,
     pub(super) peaks: Peaks,
     pub(super) live: u32,
+    /// Where its last call out of the house came from, and to which switch.
+    pub(super) from: Option<(u16, From)>,
     last_number: Option<(Digits, Time)>,
     pub(super) in_a_row: u32,
 }
@@ -188,10 +197,24 @@ pub(super) struct Outside {
 pub(super) struct Account {
     pub(super) user: Box<[u8]>,
     pub(super) domain: Box<[u8]>,
+    /// The key of its domain.
+    pub(super) tenant: u64,
     pub(super) since: Time,
     pub(super) last: Time,
     /// Made with the first call that leaves the house.
     pub(super) outside: Option<Box<Outside>>,
+}
+
+impl Account {
+    /// Its name, to show.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.user, &self.domain)
+    }
+}
+
+/// An account's name, to show.
+pub(super) fn shown(user: &[u8], domain: &[u8]) -> String {
+    format!("{}@{}", printable(user), printable(domain))
 }
 
 /// A tenant: all accounts of a domain.
@@ -199,6 +222,9 @@ pub(super) struct Account {
 pub(super) struct Tenant {
     pub(super) domain: Box<[u8]>,
     pub(super) spending: Spending,
+    pub(super) weighed: Weighed,
+    /// Where the last call of any of its accounts came from, and to which switch.
+    pub(super) from: Option<(u16, From)>,
     pub(super) last: Time,
 }
 
@@ -293,14 +319,23 @@ impl Outside {
         self.countries.iter().map(show).collect()
     }
 
-    /// From what was remembered.
-    pub(super) fn restored(learnt: &Learnt) -> Outside {
-        let known = |called: &Called| {
+    /// Takes in what was remembered.
+    pub(super) fn take_in(&mut self, learnt: &Learnt, now: Time) {
+        for called in &learnt.countries {
             let Called { first, last, calls, .. } = *called;
-            Some(Known { country: Country::new(&called.country)?, calls, first, last })
+            let Some(country) = Country::new(&called.country) else { continue };
+            if self.countries.len() < MOST_COUNTRIES && !self.knows(country) {
+                self.countries.push(Known { country, calls, first, last });
+            }
+        }
+        let (mine, theirs) = (self.peaks, learnt.peaks);
+        self.peaks = Peaks {
+            rate: mine.rate.max(theirs.rate),
+            concurrent: mine.concurrent.max(theirs.concurrent),
+            seconds: mine.seconds.max(theirs.seconds),
+            micros: mine.micros.max(theirs.micros),
         };
-        let countries = learnt.countries.iter().filter_map(known).take(MOST_COUNTRIES).collect();
-        Outside { countries, peaks: learnt.peaks, ..Outside::default() }
+        self.spending.take_in(&learnt.spent, now);
     }
 }
 

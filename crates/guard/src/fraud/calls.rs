@@ -1,5 +1,6 @@
 //! The calls that run: who pays for them, and for how long.
 
+use super::ending::Ending;
 use super::policy::Actions;
 use super::{From, Start, State};
 use crate::source::Source;
@@ -27,10 +28,10 @@ pub(super) struct Live {
     pub(super) answered: Option<Time>,
     /// Seconds that are charged.
     pub(super) charged: u64,
-    /// Rules that were told of while it ran, by their bit.
-    pub(super) told: u8,
-    /// When it was last to be ended.
-    pub(super) cut_off: Option<Time>,
+    /// Rules that fired on it, by their bit.
+    pub(super) told: u16,
+    /// Why it must end, if it must.
+    pub(super) must_end: Option<Ending>,
 }
 
 /// A call whose end was never told is forgotten after so long, if the switch does not list it either.
@@ -42,12 +43,12 @@ const LONGEST_RINGING: Duration = Duration::from_secs(3600);
 /// The longest name of a call that is kept; a hang-up takes none that is longer.
 const LONGEST_NAME: usize = 256;
 
-/// What it costs to lose sight of a call: whether it was answered, its price, and the newer the dearer.
-type Worth = (bool, u64, Time);
+/// What it costs to lose sight of a call: whether it must end, whether it was answered, its price, and the newer the dearer.
+type Worth = (bool, bool, u64, Time);
 
 impl Live {
     /// Dearer than any.
-    pub(super) const DEAREST: Worth = (true, u64::MAX, Time::from_micros(u64::MAX));
+    pub(super) const DEAREST: Worth = (true, true, u64::MAX, Time::from_micros(u64::MAX));
 
     pub(super) fn new(start: &Start<'_>, account: u64, tenant: u64, to: Destination) -> Live {
         let Start { seen, ip, call, now, .. } = *start;
@@ -65,7 +66,7 @@ impl Live {
             answered: None,
             charged: 0,
             told: 0,
-            cut_off: None,
+            must_end: None,
         }
     }
 
@@ -94,7 +95,7 @@ impl Live {
     }
 
     pub(super) fn worth(&self) -> Worth {
-        (self.answered.is_some(), self.to.cost.micros(), self.started)
+        (self.must_end.is_some(), self.answered.is_some(), self.to.cost.micros(), self.started)
     }
 
     /// Seconds since it was answered.
@@ -129,8 +130,7 @@ impl Live {
             outside.peaks.seconds = outside.peaks.seconds.max(day.toll_seconds.into());
             outside.peaks.micros = outside.peaks.micros.max(day.micros);
             account.last = account.last.max(now);
-            // What it is now is written down when the call is over.
-            false
+            true
         });
         state.tenants.change(&self.tenant, |tenant| {
             tenant.spending.charge(to, more, cost, now);

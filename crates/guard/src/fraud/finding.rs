@@ -3,9 +3,9 @@
 use super::calls::Live;
 use super::judge::Fired;
 use super::policy::{Actions, FraudPolicy, FraudRule};
-use super::{From, State};
+use super::tenant::TenantFinding;
+use super::{From, State, account};
 use crate::counts::Count;
-use crate::tally::printable;
 use crate::time::Time;
 use std::time::Duration;
 use toll::{Class, Cost, Country};
@@ -43,7 +43,7 @@ pub(crate) struct Finding {
     pub(crate) call: Box<[u8]>,
     pub(crate) user: Box<[u8]>,
     pub(crate) domain: Box<[u8]>,
-    from: From,
+    pub(crate) from: From,
     /// The alert, when one is due.
     pub(crate) alert: Option<FraudAlert>,
     /// Whether blocking the account is due: it is asked for once an hour.
@@ -52,6 +52,10 @@ pub(crate) struct Finding {
     pub(crate) rule: FraudRule,
     /// One sentence: who calls where, and why that is too much.
     pub(crate) why: String,
+    /// The rule that wants the call ended, if one does.
+    pub(crate) ends_by: Option<FraudRule>,
+    /// How often the switch was asked before to end the call; nothing but that is to be done then.
+    pub(crate) again: u32,
     /// What the account did in 24 hours, in words.
     pub(crate) today: String,
     /// How long a ban lasts.
@@ -64,16 +68,25 @@ impl Finding {
         !self.from.ip.is_unspecified()
     }
 
-    pub(crate) fn ip(&self) -> std::net::IpAddr {
-        self.from.ip
-    }
-
-    pub(crate) fn source(&self) -> crate::source::Source {
-        self.from.source
-    }
-
-    pub(crate) fn evidence(&self) -> crate::observation::Evidence {
-        self.from.evidence
+    /// One about a call that does nothing yet.
+    pub(super) fn blank(policy: &FraudPolicy, live: &Live, rule: FraudRule) -> Finding {
+        Finding {
+            actions: Actions::NONE,
+            learning: policy.learning,
+            switch: live.switch,
+            call: live.call.clone(),
+            user: Box::default(),
+            domain: Box::default(),
+            from: live.from,
+            alert: None,
+            blocks: false,
+            rule,
+            why: String::new(),
+            ends_by: None,
+            again: 0,
+            today: String::new(),
+            ban: policy.ban,
+        }
     }
 }
 
@@ -84,7 +97,7 @@ pub struct FraudCounts {
     pub fired: [Count; FraudRule::ALL.len()],
     /// How often each fired while the guard only learnt.
     pub learning: [Count; FraudRule::ALL.len()],
-    /// Calls of which sight was lost because too many ran.
+    /// Calls of which sight was lost because too many ran; they count as ended.
     pub untracked: Count,
     /// Calls that had ended unseen.
     pub ended_unseen: Count,
@@ -101,6 +114,14 @@ impl FraudCounts {
             if finding.learning {
                 self.learning[*rule as usize].up();
             }
+        }
+    }
+
+    /// A person is told that a tenant is past its cap.
+    pub(super) fn count_tenant(&self, finding: &TenantFinding) {
+        self.fired[FraudRule::TenantCost as usize].up();
+        if finding.alert.learning {
+            self.learning[FraudRule::TenantCost as usize].up();
         }
     }
 }
@@ -120,25 +141,10 @@ pub(super) fn made(
     let actions = live.may(actions);
     let to = &live.to;
     let reasons = fired.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>().join("; ");
-    let mut finding = Finding {
-        actions,
-        learning: policy.learning,
-        switch: live.switch,
-        call: live.call.clone(),
-        user: Box::default(),
-        domain: Box::default(),
-        from: live.from,
-        alert: None,
-        blocks: false,
-        rule: fired
-            .iter()
-            .map(|(rule, _)| *rule)
-            .max_by_key(|rule| severity(policy, *rule))
-            .unwrap_or(FraudRule::Cost),
-        why: String::new(),
-        today: String::new(),
-        ban: policy.ban,
-    };
+    let all = || fired.iter().map(|(rule, _)| *rule);
+    let rule = all().max_by_key(|rule| severity(policy, *rule)).unwrap_or(FraudRule::Cost);
+    let ends_by = all().find(|rule| policy.actions(*rule).hang_up);
+    let mut finding = Finding { actions, ends_by, ..Finding::blank(policy, live, rule) };
     let (mut spent, mut unsaid, mut is_due) = (Cost::ZERO, 0, false);
     state.accounts.change(&live.account, |account| {
         (finding.user, finding.domain) = (account.user.clone(), account.domain.clone());
@@ -150,9 +156,10 @@ pub(super) fn made(
             day.calls,
             day.seconds.div_ceil(60)
         );
-        let told = &mut outside.spending.told;
-        for (rule, _) in fired.iter().filter(|(rule, _)| policy.actions(*rule).alert) {
-            if let Some(before) = told.is_due(*rule, now) {
+        let told = &mut outside.told;
+        // A tenant's cap is told of once for all accounts.
+        for rule in all().filter(|rule| *rule != FraudRule::TenantCost && policy.actions(*rule).alert) {
+            if let Some(before) = told.is_due(rule, now) {
                 (is_due, unsaid) = (true, unsaid + before);
             }
         }
@@ -164,14 +171,14 @@ pub(super) fn made(
         }
         false
     });
-    let account = format!("{}@{}", printable(&finding.user), printable(&finding.domain));
+    let account = account::shown(&finding.user, &finding.domain);
     let number = format!("+{}", to.number);
     finding.why =
         format!("{account} {} {number} ({}, {} a minute): {reasons}", live.verb(), to.words(), to.cost);
     if unsaid > 0 {
         finding.today += &format!("; {unsaid} more since the last alert");
     }
-    let mut rules: Vec<FraudRule> = fired.iter().map(|(rule, _)| *rule).collect();
+    let mut rules: Vec<FraudRule> = all().collect();
     rules.dedup();
     finding.alert = is_due.then_some(FraudAlert {
         rules,

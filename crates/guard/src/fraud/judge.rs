@@ -1,7 +1,7 @@
 //! The rules: what fires when a call begins, and what fires while it runs.
 
 use super::State;
-use super::account::{Outside, Spending};
+use super::account::Outside;
 use super::calls::Live;
 use super::policy::{FraudPolicy, FraudRule};
 use crate::ban::span;
@@ -12,10 +12,17 @@ use toll::{Class, Cost, Country};
 /// A rule that fired, and why in a few words.
 pub(super) type Fired = Vec<(FraudRule, String)>;
 
-/// A call begins. It is entered into its account's and tenant's sums first.
-pub(super) fn started(policy: &FraudPolicy, state: &mut State, live: &Live, now: Time) -> Fired {
+/// A call begins. It is entered into its account's and tenant's sums first. `watched` is how long the guard has looked at calls.
+pub(super) fn started(
+    policy: &FraudPolicy,
+    state: &mut State,
+    live: &mut Live,
+    watched: Duration,
+    now: Time,
+) -> Fired {
     let mut fired = Fired::new();
     let to = &live.to;
+    let from = Some((live.switch, live.from));
     match to.class {
         Class::Premium => fired.push((FraudRule::Premium, "a premium number".into())),
         Class::Satellite => fired.push((FraudRule::Premium, "a satellite network".into())),
@@ -25,15 +32,17 @@ pub(super) fn started(policy: &FraudPolicy, state: &mut State, live: &Live, now:
         fired.push((FraudRule::OffHours, "outside the hours of fraud.hours".into()));
     }
     state.accounts.change(&live.account, |account| {
-        let known_for = now.since(account.since);
         let outside = account.outside.get_or_insert_default();
         outside.spending.call(to, now);
+        outside.from = from;
         if !to.class.is_toll() {
             caps(policy, outside, live, now, &mut fired);
-            return false;
+            return true;
         }
-        let learns = new_country(policy, outside, to.country, known_for, &mut fired);
-        let is_new = learns && outside.learn(to.country, now);
+        let learns = new_country(policy, outside, to.country, watched, &mut fired);
+        if learns {
+            outside.learn(to.country, now);
+        }
         let mut above = |rule, count: u32, cap: u32, what: &str| {
             if cap > 0 && count > cap {
                 fired.push((rule, format!("{count} {what} (more than {cap} are too many)")));
@@ -46,16 +55,17 @@ pub(super) fn started(policy: &FraudPolicy, state: &mut State, live: &Live, now:
         let row = outside.row(to.number, now);
         above(FraudRule::Sequential, row, policy.sequential, "calls to the same number one after the other");
         caps(policy, outside, live, now, &mut fired);
-        let is_peak = rate > outside.peaks.rate || outside.live > outside.peaks.concurrent;
         outside.peaks.rate = outside.peaks.rate.max(rate);
         outside.peaks.concurrent = outside.peaks.concurrent.max(outside.live);
-        is_new || is_peak
+        true
     });
     state.tenants.change(&live.tenant, |tenant| {
         tenant.spending.call(to, now);
-        tenant_caps(policy, &tenant.spending, now, &mut fired);
+        tenant.from = from;
         false
     });
+    tenant_caps(policy, state, live, now, &mut fired);
+    live.told = fired.iter().fold(0, |told, (rule, _)| told | rule.bit());
     fired
 }
 
@@ -64,24 +74,27 @@ fn new_country(
     policy: &FraudPolicy,
     outside: &Outside,
     country: Country,
-    known_for: Duration,
+    watched: Duration,
     fired: &mut Fired,
 ) -> bool {
     let is_judged = policy.home.is_some_and(|home| home != country)
         && country != Country::NOWHERE
         && !policy.countries.contains(&country)
-        && known_for >= policy.history;
+        && watched >= policy.history;
     if !is_judged || outside.knows(country) {
         return true;
     }
     let called: Vec<String> = outside.called().into_iter().take(8).map(|called| called.country).collect();
     let before = if called.is_empty() { "no country abroad".into() } else { called.join(", ") };
-    let text = format!("{country} for the first time; in the {} before it called {before}", span(known_for));
+    let text = format!(
+        "{country} for the first time; in the {} that calls are watched it called {before}",
+        span(watched)
+    );
     fired.push((FraudRule::NewCountry, text));
     policy.learning || !policy.actions(FraudRule::NewCountry).is_hard()
 }
 
-/// A call runs. Each rule tells of a call once; one that ends calls says so again after a while.
+/// A call runs. Each rule fires on a call once; what must end is seen to by [`super::ending`].
 pub(super) fn running(policy: &FraudPolicy, state: &mut State, live: &mut Live, now: Time) -> Fired {
     let mut fired = Fired::new();
     let lasts = Duration::from_secs(live.seconds(now));
@@ -94,26 +107,19 @@ pub(super) fn running(policy: &FraudPolicy, state: &mut State, live: &mut Live, 
         }
         false
     });
-    state.tenants.change(&live.tenant, |tenant| {
-        tenant_caps(policy, &tenant.spending, now, &mut fired);
-        false
-    });
-    let again = live.cut_off.is_none_or(|last| now.since(last) >= CUT_OFF_AGAIN);
-    fired.retain(|(rule, _)| live.told & rule.bit() == 0 || (again && policy.actions(*rule).hang_up));
-    for (rule, _) in &fired {
-        live.told |= rule.bit();
-        if policy.actions(*rule).hang_up {
-            live.cut_off = Some(now);
-        }
-    }
+    tenant_caps(policy, state, live, now, &mut fired);
+    // An operator may have made a rule harder meanwhile.
+    let ends = |rule: FraudRule| !policy.learning && live.must_end.is_none() && policy.actions(rule).hang_up;
+    fired.retain(|(rule, _)| live.told & rule.bit() == 0 || ends(*rule));
+    live.told = fired.iter().fold(live.told, |told, (rule, _)| told | rule.bit());
     fired
 }
 
-/// When a call that should have been ended is ended again.
-const CUT_OFF_AGAIN: Duration = Duration::from_secs(30);
-
-/// What an account has used up.
+/// What an account has used up. A call that costs nobody anything, perhaps to a crisis line, is never too dear.
 fn caps(policy: &FraudPolicy, outside: &Outside, live: &Live, now: Time, fired: &mut Fired) {
+    if live.to.class == Class::Free {
+        return;
+    }
     let day = outside.spending.day(now);
     let toll = Duration::from_secs(day.toll_seconds.into());
     if live.to.class.is_toll() {
@@ -128,20 +134,36 @@ fn caps(policy: &FraudPolicy, outside: &Outside, live: &Live, now: Time, fired: 
         let there = Duration::from_secs(outside.spell(live.to.country, now));
         above(there, policy.country_duration, &format!("calls to {}", live.to.country));
     }
-    costs(&outside.spending, "the account", (policy.account_cost_hour, policy.account_cost_day), now, fired);
-}
-
-fn tenant_caps(policy: &FraudPolicy, spending: &Spending, now: Time, fired: &mut Fired) {
-    costs(spending, "the domain", (policy.tenant_cost_hour, policy.tenant_cost_day), now, fired);
-}
-
-fn costs(spending: &Spending, whose: &str, (hour, day): (Cost, Cost), now: Time, fired: &mut Fired) {
+    let spending = &outside.spending;
     let mut above = |spent: Cost, cap: Cost, within: &str| {
         if cap > Cost::ZERO && spent > cap {
-            fired
-                .push((FraudRule::Cost, format!("{whose} has spent {spent} in {within} (the cap is {cap})")));
+            let text = format!("the account has spent {spent} in {within} (the cap is {cap})");
+            fired.push((FraudRule::Cost, text));
         }
     };
-    above(spending.cost_hour(now), hour, "an hour");
-    above(Cost::from_micros(spending.day(now).micros), day, "24 hours");
+    above(spending.cost_hour(now), policy.account_cost_hour, "an hour");
+    above(Cost::from_micros(day.micros), policy.account_cost_day, "24 hours");
+}
+
+/// A tenant past its cap is listed, so that its accounts are looked through; who spent most of it answers for it.
+fn tenant_caps(policy: &FraudPolicy, state: &mut State, live: &Live, now: Time, fired: &mut Fired) {
+    let State { accounts, tenants, to_weigh, .. } = state;
+    let is_hard = policy.actions(FraudRule::TenantCost).is_hard();
+    tenants.change(&live.tenant, |tenant| {
+        if tenant.past(policy, now).is_none() {
+            return false;
+        }
+        if tenant.list() {
+            to_weigh.push(live.tenant);
+        }
+        let outside = accounts.get(&live.account).and_then(|account| account.outside.as_ref());
+        if is_hard
+            && live.to.class != Class::Free
+            && let Some(why) =
+                outside.and_then(|outside| tenant.spent_by_whom(policy, &outside.spending, now))
+        {
+            fired.push((FraudRule::TenantCost, why));
+        }
+        false
+    });
 }

@@ -6,6 +6,7 @@
 //! `originate`) a leg belongs to an account called [`UNKNOWN`]. Start with [`Fraud::leg_started`].
 
 use super::calls::Live;
+use super::ending::Ending;
 use super::finding::{self, Finding};
 use super::judge::{self, Fired};
 use super::{Fraud, From, Start, State};
@@ -127,7 +128,7 @@ impl Fraud {
         let seen = &Observation { user: UNKNOWN, domain, account_domain: domain, ..*seen };
         let start = Start { seen, ip, call: leg.call, number: leg.number, domain, now };
         let mut state = self.state.lock();
-        let (live, said) = match known {
+        let (mut live, said) = match known {
             Some((origin, _)) => {
                 if state.takes_over((key, origin_key), &start, &to) {
                     return None;
@@ -143,21 +144,24 @@ impl Fraud {
                 (live, if is_again { origin.told } else { 0 })
             }
             None => {
-                let account = self.account_key(UNKNOWN, domain);
-                state.account(account, &start);
-                let tenant = state.tenant(self.tenant_key(domain), &start);
+                let (account, tenant) = (self.key([UNKNOWN, domain]), self.key([domain]));
+                state.account(account, tenant, &start);
+                state.tenant(tenant, domain, now);
                 let mut live = Live::new(&start, account, tenant, to);
                 live.is_blamed = false;
                 (live, 0)
             }
         };
-        let mut fired = judge::started(&policy, &mut state, &live, now);
+        let mut fired = judge::started(&policy, &mut state, &mut live, self.watched(told), now);
         state.counted(origin_key, live.to.number, said | bits(&fired));
         // The same call by another gateway: what was said of it is not said again, but it is ended again.
         fired.retain(|(rule, _)| said & u32::from(rule.bit()) == 0 || policy.actions(*rule).hang_up);
         let finding = (!fired.is_empty()).then(|| finding::made(&policy, &mut state, &live, &fired, told));
-        let finding = finding.inspect(|finding| self.counts.count(&fired, finding));
-        self.track(&mut state, key, live);
+        let finding = finding.inspect(|finding| {
+            self.counts.count(&fired, finding);
+            live.must_end = Ending::wanted_by(finding, told);
+        });
+        self.track(&mut state, key, live, told);
         finding
     }
 }

@@ -1,8 +1,8 @@
-//! What an operator may ask, and what is written down: accounts with their calls, minutes, cost and countries.
+//! What an operator may ask: accounts with their calls, minutes, cost and countries.
 
-use super::account::{Account, Called, Learnt, Outside, Peaks};
+use super::Fraud;
+use super::account::{Account, Called, Outside, Peaks};
 use super::policy::FraudRule;
-use super::{Fraud, cut};
 use crate::tally::printable;
 use crate::time::Time;
 use std::time::Duration;
@@ -135,39 +135,6 @@ impl Fraud {
             bytes: bytes + outside * (size_of::<Outside>() + 128) + state.accounts.len() * 32,
         }
     }
-
-    /// What has changed of what should survive a restart, since this was last asked. Whoever asks must keep it.
-    pub fn take_learnt(&self) -> Vec<Learnt> {
-        let mut learnt = Vec::new();
-        let mut from = Some(0);
-        while let Some(place) = from {
-            from =
-                self.state.lock().accounts.take_changed(place, |_, account| learnt.push(remembered(account)));
-        }
-        learnt
-    }
-
-    /// Takes over what survived a restart.
-    pub fn restore(&self, learnt: &[Learnt]) {
-        let mut state = self.state.lock();
-        for learnt in learnt {
-            let (user, domain) = (learnt.user.as_bytes(), learnt.domain.as_bytes());
-            let key = self.hasher.hash_one((user, domain));
-            if state.accounts.get(&key).is_some() {
-                continue;
-            }
-            let has_called = !learnt.countries.is_empty() || learnt.peaks != Peaks::default();
-            let account = Account {
-                user: cut(user),
-                domain: cut(domain),
-                since: learnt.since,
-                last: learnt.last,
-                outside: has_called.then(|| Box::new(Outside::restored(learnt))),
-            };
-            state.accounts.make(key, account, |account| account.last, &learnt.last);
-        }
-        state.accounts.settle();
-    }
 }
 
 fn shown(account: &Account, outside: &Outside, now: Time) -> AccountUse {
@@ -186,19 +153,6 @@ fn shown(account: &Account, outside: &Outside, now: Time) -> AccountUse {
         cost_day: Cost::from_micros(day.micros),
         countries: outside.called(),
         peaks: outside.peaks,
-        told: FraudRule::ALL.into_iter().filter(|rule| outside.spending.told.lately(*rule, now)).collect(),
-    }
-}
-
-/// Names that are no text, or were cut, are kept as good as they can be: their account is then a new one after a restart.
-fn remembered(account: &Account) -> Learnt {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Learnt {
-        user: text(&account.user),
-        domain: text(&account.domain),
-        since: account.since,
-        last: account.last,
-        countries: account.outside.as_ref().map(|outside| outside.called()).unwrap_or_default(),
-        peaks: account.outside.as_ref().map(|outside| outside.peaks).unwrap_or_default(),
+        told: FraudRule::ALL.into_iter().filter(|rule| outside.told.lately(*rule, now)).collect(),
     }
 }

@@ -19,15 +19,17 @@ pub enum FraudRule {
     Sequential,
     /// Calls that last too long: one, or all of a day.
     Duration,
-    /// Calls that cost too much, of an account or of a tenant.
+    /// Calls of an account that cost too much.
     Cost,
     /// A call outside the office's hours.
     OffHours,
+    /// Calls of all accounts of a tenant that cost too much.
+    TenantCost,
 }
 
 impl FraudRule {
     /// All.
-    pub const ALL: [FraudRule; 8] = [
+    pub const ALL: [FraudRule; 9] = [
         FraudRule::Premium,
         FraudRule::NewCountry,
         FraudRule::CallRate,
@@ -36,6 +38,7 @@ impl FraudRule {
         FraudRule::Duration,
         FraudRule::Cost,
         FraudRule::OffHours,
+        FraudRule::TenantCost,
     ];
 
     /// Its name, as reasons and answers show it.
@@ -49,10 +52,11 @@ impl FraudRule {
             FraudRule::Duration => "fraud-duration",
             FraudRule::Cost => "fraud-cost",
             FraudRule::OffHours => "fraud-off-hours",
+            FraudRule::TenantCost => "fraud-tenant-cost",
         }
     }
 
-    pub(crate) fn bit(self) -> u8 {
+    pub(crate) fn bit(self) -> u16 {
         1 << self as u8
     }
 }
@@ -152,7 +156,7 @@ pub struct FraudPolicy {
     pub home: Option<Country>,
     /// Countries that are never new.
     pub countries: Vec<Country>,
-    /// How long an account must be known before a country is new to it.
+    /// How long log-ins must have been watched before a country is new to an account.
     pub history: Duration,
     /// Toll calls of an account in a minute.
     pub call_rate: u32,

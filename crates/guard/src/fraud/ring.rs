@@ -22,7 +22,17 @@ impl<T: Copy + Default, const N: usize, const WIDTH: u64> Default for Ring<T, N,
 impl<T: Copy + Default, const N: usize, const WIDTH: u64> Ring<T, N, WIDTH> {
     /// The bucket of now.
     pub(crate) fn now(&mut self, now: Time) -> &mut T {
-        let number = now.secs() / WIDTH;
+        self.turn(now.secs() / WIDTH);
+        &mut self.buckets[(self.newest % N as u64) as usize]
+    }
+
+    /// The bucket of a number, as [`Ring::numbered`] tells it; `None` when it is older than the window.
+    pub(crate) fn of(&mut self, number: u64) -> Option<&mut T> {
+        self.turn(number);
+        (self.newest - number < N as u64).then(|| &mut self.buckets[(number % N as u64) as usize])
+    }
+
+    fn turn(&mut self, number: u64) {
         if number > self.newest {
             let passed = (number - self.newest).min(N as u64);
             for back in 0..passed {
@@ -30,14 +40,18 @@ impl<T: Copy + Default, const N: usize, const WIDTH: u64> Ring<T, N, WIDTH> {
             }
             self.newest = number;
         }
-        &mut self.buckets[(self.newest % N as u64) as usize]
     }
 
     /// The buckets of the window that ends now.
     pub(crate) fn window(&self, now: Time) -> impl Iterator<Item = T> {
+        self.numbered(now).map(|(_, bucket)| bucket)
+    }
+
+    /// The same with their numbers, the oldest first.
+    pub(crate) fn numbered(&self, now: Time) -> impl Iterator<Item = (u64, T)> {
         let number = (now.secs() / WIDTH).max(self.newest);
         let oldest = (number + 1).saturating_sub(N as u64);
-        (oldest..=self.newest).map(|number| self.buckets[(number % N as u64) as usize])
+        (oldest..=self.newest).map(|number| (number, self.buckets[(number % N as u64) as usize]))
     }
 }
 

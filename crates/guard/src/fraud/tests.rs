@@ -7,15 +7,18 @@ use crate::{Guard, Limits};
 use std::time::Duration;
 use toll::{Dialling, Plan, Table};
 
+mod ending;
+mod kept;
 mod legs;
 mod stock;
+mod tenants;
 
 const HOUR: f64 = 3600.0;
 const DAY: f64 = 24.0 * HOUR;
 
 /// A Wednesday at noon, and so many seconds.
 fn at(secs: f64) -> Time {
-    Time::from_micros(1_794_398_400_000_000 + (secs * 1e6) as u64)
+    Time::from_micros((1_794_398_400_000_000_i64 + (secs * 1e6) as i64) as u64)
 }
 
 /// A guard of a house in Germany, with a table that makes Somalia dear.
@@ -89,6 +92,7 @@ fn told(verdicts: &[Verdict]) -> Vec<FraudRule> {
     let alerts = verdicts.iter().filter_map(|verdict| match verdict {
         Verdict::Alert(alert) => Some(match &alert.kind {
             AlertKind::Fraud(fraud) => fraud.rules.clone(),
+            AlertKind::TenantFraud(_) => vec![FraudRule::TenantCost],
             other => panic!("{other:?}"),
         }),
         _ => None,
@@ -180,10 +184,94 @@ fn a_country_is_new_to_an_account_that_is_known_for_a_while_and_only_once() {
     // One that never called anything but extensions is known, too.
     assert_eq!(call(&guard, "1005", "1001", 60, 0.0), []);
     assert_eq!(told(&call(&guard, "1005", "0025290112345", 60, 2.0 * DAY)), [FraudRule::NewCountry]);
-    // The same user part elsewhere is another account.
+    // The same user part elsewhere is another account, and one that appears later has learnt nothing.
     let what =
         What::CallStarted { call: b"z", destination: b"0025290112345", authenticated: true, admitted: false };
-    assert_eq!(observe(&guard, "1005", "other.example", what, 2.0 * DAY), []);
+    assert_eq!(told(&observe(&guard, "1005", "other.example", what, 2.0 * DAY)), [FraudRule::NewCountry]);
+}
+
+#[test]
+fn an_account_that_never_called_learns_nothing_once_the_guard_has_watched_for_a_while() {
+    let guard = guard(|_| ());
+    // Phones register; the idle one's password is stolen on the third day.
+    observe(&guard, "1001", "", What::Registered { expires: 3600 }, 0.0);
+    assert_eq!(told(&call(&guard, "1009", "0025290112345", 60, 3.0 * DAY)), [FraudRule::NewCountry]);
+    assert_eq!(told(&call(&guard, "1009", "00442079460123", 60, 3.0 * DAY + 100.0)), [FraudRule::NewCountry]);
+    assert_eq!(guard.fraud().began(), Some(at(0.0)));
+}
+
+#[test]
+fn a_name_is_one_account_however_it_is_typed() {
+    let guard = guard(|policy| policy.concurrent = 1);
+    assert_eq!(start(&guard, "anna", "a", "00442079460123", 0.0), []);
+    assert_eq!(told(&start(&guard, "ANNA", "b", "00442079460124", 1.0)), [FraudRule::Concurrent]);
+    let what = What::CallStarted {
+        call: b"c",
+        destination: b"00442079460125",
+        authenticated: true,
+        admitted: false,
+    };
+    observe(&guard, "Anna", "PBX.example", what, 2.0);
+    let account = only(&guard);
+    assert_eq!((account.user.as_str(), account.live), ("anna", 3));
+    assert_eq!(guard.fraud().state().tenants, 1);
+    // Only the case is folded: nothing runs together at the seam of user and domain, nor in long names.
+    assert_eq!(start(&guard, &"x".repeat(64), "d", "00442079460123", 3.0), []);
+    assert_eq!(start(&guard, &"x".repeat(65), "e", "00442079460123", 4.0), []);
+}
+
+#[test]
+fn a_call_that_costs_nobody_anything_is_never_ended() {
+    let everything = Actions { alert: true, hang_up: true, block: true, ban: true };
+    let guard = guard(|policy| {
+        policy.actions = [everything; FraudRule::ALL.len()];
+        (policy.account_cost_day, policy.tenant_cost_day) = (Cost::from_micros(1), Cost::from_micros(1));
+        policy.account_duration = Duration::from_secs(1);
+        policy.hours = Some(Hours { days: [(0, 0); 7], offset: 0 });
+    });
+    call(&guard, "1003", "00442079460123", 600, 0.0);
+    assert_eq!(hang_ups(&start(&guard, "1003", "paid", "03012345678", 701.0)), ["paid"]);
+    assert_eq!(told(&tick(&guard, 702.0)), [FraudRule::TenantCost]);
+    end(&guard, "paid", 0, 703.0);
+    // The crisis line.
+    assert_eq!(start(&guard, "1003", "help", "08001110111", 710.0), []);
+    answer(&guard, "help", 711.0);
+    for second in 0..7200 {
+        assert_eq!(tick(&guard, 712.0 + f64::from(second)), [], "{second}");
+    }
+    end(&guard, "help", 7200, 7912.0);
+}
+
+#[test]
+fn a_call_that_is_lost_sight_of_is_none_at_a_time() {
+    let limits = FraudLimits { accounts: 100, tenants: 64, calls: 64 };
+    let fraud = Fraud::new(limits, RandomState::with_seeds(1, 2, 3, 4));
+    fraud.set_policy(FraudPolicy { concurrent: 0, call_rate: 0, sequential: 0, ..FraudPolicy::default() });
+    let table = Table::parse("252,Somalia,,6\n44,Britain,,0.6\n").unwrap();
+    let plan = Plan::new(Dialling { home: Country::new("DE"), ..Dialling::default() }, table).unwrap();
+    fraud.set_destinations(Box::new(move |number, _| plan.classify(number)));
+    let begin = |user: &[u8], call: &[u8], number: &[u8]| {
+        let what = What::CallStarted { call, destination: number, authenticated: true, admitted: false };
+        let ip = Some("203.0.113.7".parse().unwrap());
+        let seen = Observation {
+            ip,
+            user,
+            domain: b"pbx.example",
+            evidence: Evidence::Likely,
+            ..Observation::of(0, what)
+        };
+        assert!(fraud.observe(&seen, at(1.0)).is_none());
+    };
+    let live = |user: &str| {
+        let all = fraud.accounts(10, at(2.0));
+        all.into_iter().find(|account| account.user == user).map_or(0, |account| account.live)
+    };
+    (0..64u8).for_each(|n| begin(b"1003", &[n], b"00442079460123"));
+    assert_eq!((live("1003"), fraud.state().calls), (64, 64));
+    // Dearer calls of another crowd them out.
+    (64..255u8).for_each(|n| begin(b"1004", &[n], b"0025290112345"));
+    assert_eq!((live("1003"), live("1004"), fraud.state().calls), (0, 64, 64));
+    assert_eq!(fraud.counts().untracked.value(), 191);
 }
 
 #[test]
@@ -260,39 +348,14 @@ fn a_cap_ends_the_call_that_runs_past_it_while_nothing_else_happens() {
         }
     }
     assert_eq!(ended, Some(311));
-    assert_eq!(tick(&guard, 312.0), [], "asked once");
-    assert_eq!(hang_ups(&tick(&guard, 345.0)), ["long"], "and again when it still runs");
+    assert_eq!(tick(&guard, 312.0), [], "told once");
+    assert_eq!(hang_ups(&tick(&guard, 315.0)), ["long"], "asked again when it still runs");
     end(&guard, "long", 340, 350.0);
     // The next call is over before it begins, whatever it costs; an extension is not.
     assert_eq!(hang_ups(&start(&guard, "1003", "more", "03012345678", 360.0)), ["more"]);
     assert_eq!(start(&guard, "1003", "colleague", "1001", 361.0), []);
     // An hour later the account may call again.
     assert_eq!(start(&guard, "1003", "later", "00442079460123", 351.0 + HOUR), []);
-}
-
-#[test]
-fn a_tenant_has_a_cap_of_its_own() {
-    let guard = guard(|policy| {
-        hang_up(policy, FraudRule::Cost);
-        policy.tenant_cost_day = Cost::from_micros(100_000_000);
-    });
-    for n in 0..100 {
-        assert_eq!(call(&guard, &format!("10{n:02}"), "00442079460123", 100, f64::from(n) * 200.0), []);
-    }
-    assert_eq!(call(&guard, "1000", "00442079460123", 1, 29_000.0), []);
-    let verdicts = start(&guard, "1000", "over", "00442079460123", 30_000.0);
-    assert_eq!((told(&verdicts), hang_ups(&verdicts)), (vec![FraudRule::Cost], vec!["over".to_owned()]));
-    assert!(
-        matches!(&verdicts[0], Verdict::Alert(alert) if alert.text.contains("the domain has spent 100.01"))
-    );
-    let what = What::CallStarted {
-        call: b"z",
-        destination: b"00442079460123",
-        authenticated: true,
-        admitted: false,
-    };
-    assert_eq!(observe(&guard, "1000", "other.example", what, 30_001.0), []);
-    assert_eq!(start(&guard, "1000", "tomorrow", "00442079460123", 30_000.0 + DAY), []);
 }
 
 #[test]
@@ -317,7 +380,7 @@ fn learning_changes_nothing_and_says_what_would_have_been_done() {
     let everything = Actions { alert: true, hang_up: true, block: true, ban: true };
     let guard = guard(|policy| {
         policy.learning = true;
-        policy.actions = [everything; 8];
+        policy.actions = [everything; FraudRule::ALL.len()];
         policy.account_cost_day = Cost::from_micros(1);
     });
     assert_eq!(call(&guard, "1003", "1001", 60, 0.0), []);
@@ -357,11 +420,51 @@ fn an_account_is_blocked_once_an_hour_and_its_source_banned_whatever_its_standin
     assert_eq!(start(&guard, "1003", "b", "00882161234567", 2.0), []);
     let later = start(&guard, "1003", "c", "00882161234567", 2.0 + HOUR);
     assert!(later.iter().any(|verdict| matches!(verdict, Verdict::BlockAccount { .. })));
+    // A ban counts as an earlier one for the next, which is longer.
+    let Some(Verdict::Ban(again)) = later.iter().find(|verdict| matches!(verdict, Verdict::Ban(_))) else {
+        panic!()
+    };
+    assert_eq!((again.reason.priors, again.remaining(at(2.0 + HOUR))), (1, Some(Duration::from_secs(7200))));
     // A trusted network is never banned.
     guard.set_policy(Policy { trusted: vec!["203.0.113.0/24".parse().unwrap()], ..Policy::default() });
     guard.lift_out_of_reach(at(3.0 * HOUR));
     let trusted = start(&guard, "1009", "d", "00882161234567", 3.0 * HOUR);
     assert!(matches!(&trusted[..], [Verdict::BlockAccount { .. }]), "{trusted:?}");
+}
+
+#[test]
+fn bans_for_fraud_are_in_the_budget_of_all_bans() {
+    let guard = guard(|policy| {
+        policy.actions[FraudRule::Premium as usize] = Actions { ban: true, ..Actions::NONE };
+    });
+    let budget = crate::budget::Budget { all: 2, ..Default::default() };
+    guard.set_policy(Policy { budget, ..Policy::default() });
+    let mut bans = Vec::new();
+    for n in 0..4u8 {
+        let name = [n];
+        let seen = Observation {
+            ip: Some([198, 51, 100, n].into()),
+            port: 5060,
+            evidence: Evidence::Likely,
+            user: b"1003",
+            domain: b"pbx.example",
+            ..Observation::of(
+                0,
+                What::CallStarted {
+                    call: &name,
+                    destination: b"00882161234567",
+                    authenticated: true,
+                    admitted: false,
+                },
+            )
+        };
+        bans.extend(guard.observe(&seen, at(f64::from(n))));
+    }
+    let is_budget = |v: &&Verdict| matches!(v, Verdict::Alert(alert) if alert.kind == AlertKind::Budget);
+    assert_eq!(bans.iter().filter(|v| matches!(v, Verdict::Ban(_))).count(), 2, "{bans:?}");
+    assert_eq!(bans.iter().filter(|v| matches!(v, Verdict::WouldBan(_))).count(), 2, "{bans:?}");
+    assert_eq!(bans.iter().filter(is_budget).count(), 1, "told once a minute");
+    assert_eq!(guard.past().state(at(4.0)).bans_lately, 2);
 }
 
 #[test]
@@ -443,30 +546,13 @@ fn tables_are_bounded_whatever_is_called() {
     assert_eq!(one.user.len(), 64);
 }
 
-#[test]
-fn what_an_account_learnt_survives_a_restart() {
-    let first = guard(|_| ());
-    call(&first, "1003", "00442079460123", 60, 0.0);
-    call(&first, "1004", "1001", 60, 0.0);
-    let mut learnt = first.fraud().take_learnt();
-    assert_eq!(learnt.len(), 2);
-    assert_eq!(first.fraud().take_learnt(), [], "told once");
-    learnt.sort_by(|a, b| a.user.cmp(&b.user));
-    assert_eq!((learnt[0].countries[0].country.as_str(), learnt[0].countries[0].calls), ("GB", 1));
-    let second = guard(|_| ());
-    second.fraud().restore(&learnt);
-    assert_eq!(second.fraud().take_learnt(), []);
-    assert_eq!(call(&second, "1003", "00442079460123", 60, 2.0 * DAY), []);
-    assert_eq!(told(&call(&second, "1003", "0025290112345", 60, 2.0 * DAY)), [FraudRule::NewCountry]);
-    assert_eq!(told(&call(&second, "1004", "00442079460123", 60, 2.0 * DAY)), [FraudRule::NewCountry]);
-}
-
 /// Fifty accounts that call abroad in office hours, for three weeks.
 #[test]
 fn a_healthy_office_is_never_told_of() {
     let guard = guard(|policy| {
         policy.hours = Some(Hours { days: [(7 * 60, 19 * 60); 7], offset: 0 });
-        policy.actions = [Actions { alert: true, hang_up: true, block: true, ban: true }; 8];
+        policy.actions =
+            [Actions { alert: true, hang_up: true, block: true, ban: true }; FraudRule::ALL.len()];
     });
     let mut rng = fastrand::Rng::with_seed(7);
     let homes = ["0044207946", "0033145678", "0039064567", "0014155550"];

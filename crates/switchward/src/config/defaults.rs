@@ -267,6 +267,7 @@ impl Default for Fraud {
             on_sequential: alert(),
             on_duration: alert(),
             on_cost: alert(),
+            on_tenant_cost: alert(),
             on_off_hours: alert(),
             block_command: String::new(),
             ban_duration: hours(1),

@@ -355,7 +355,7 @@ pub struct Fraud {
     pub table_file: Option<PathBuf>,
     /// Countries that are never new.
     pub known_countries: Vec<String>,
-    /// How long an account must be known before a country is new to it.
+    /// How long log-ins must have been watched before a country is new to an account.
     pub history: Duration,
     /// Toll calls of an account in a minute.
     pub call_rate: u32,
@@ -393,8 +393,10 @@ pub struct Fraud {
     pub on_sequential: Vec<String>,
     /// About too long ones.
     pub on_duration: Vec<String>,
-    /// About too dear ones.
+    /// About too dear ones of an account.
     pub on_cost: Vec<String>,
+    /// About too dear ones of a domain.
+    pub on_tenant_cost: Vec<String>,
     /// About those at night.
     pub on_off_hours: Vec<String>,
     /// What "block" runs at the switch; may be empty.
@@ -416,6 +418,7 @@ impl Fraud {
             FraudRule::Duration => &self.on_duration,
             FraudRule::Cost => &self.on_cost,
             FraudRule::OffHours => &self.on_off_hours,
+            FraudRule::TenantCost => &self.on_tenant_cost,
         }
     }
 }

@@ -86,7 +86,7 @@ pub(super) fn restore(guard: &Guard, kept: Kept) {
     if kept.past.key != [0, 0] {
         guard.past().restore(kept.past.key, &kept.past.rows, guard.policy().growth, now);
     }
-    guard.fraud().restore(&kept.learnt);
+    guard.fraud().restore(&kept.learnt, kept.calls_watched_since, now);
     crate::app::lift_out_of_reach(guard);
     let (bans, allowed) = guard.ledger().sizes();
     tracing::info!(bans, allowed, "ledger restored");

@@ -107,7 +107,7 @@ impl Ground {
         if past.past.key != [0, 0] {
             guard.past().restore(past.past.key, &past.past.rows, guard.policy().growth, now);
         }
-        guard.fraud().restore(&past.learnt);
+        guard.fraud().restore(&past.learnt, past.calls_watched_since, now);
     }
 }
 

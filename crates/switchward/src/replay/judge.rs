@@ -10,7 +10,7 @@ use extract::freeswitch::Extractor;
 use extract::freeswitch::log::LogReader;
 use guard::engine::{Explanation, Learnt};
 use guard::pattern::DomainPattern;
-use guard::{Allowed, Guard, Observation, Origin, Target, Time};
+use guard::{Allowed, Guard, Observation, Origin, Target, Time, Verdict};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -155,6 +155,10 @@ impl Judge {
         while self.now.since(self.ticked) >= SECOND {
             self.ticked = self.ticked + SECOND;
             for (_, verdict) in self.guard.tick_calls(self.ticked) {
+                // Nobody ends a recorded call: that it must end is said once.
+                if matches!(verdict, Verdict::HangUp { again: 1.., .. }) {
+                    continue;
+                }
                 let line = Line::of(&verdict, None, self.ticked);
                 tell(super::line::address(&verdict), line);
             }

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn files_of_every_older_version_get_the_tables_and_keep_the_rest() {
-        for version in 1..=4 {
+        for version in 1..=6 {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("old.db");
             let old = Connection::open(&path).unwrap();

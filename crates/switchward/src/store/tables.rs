@@ -11,11 +11,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Version of the tables, kept in SQLite's `user_version`.
-pub(super) const VERSION: i64 = 6;
+pub(super) const VERSION: i64 = 7;
 
 /// Version 1: what mirrors the ledger. Version 2 added the history and the audit, version 3 the names of the allow-list,
 /// version 4 the index of the broker's audit, version 5 what is known of the past,
-/// version 6 what accounts learnt of calls.
+/// version 6 what accounts learnt of calls, version 7 since when calls are watched.
 const MIRROR: &str = "
     CREATE TABLE bans (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE allows (target TEXT PRIMARY KEY, until INTEGER, entry TEXT NOT NULL) WITHOUT ROWID;
@@ -23,7 +23,7 @@ const MIRROR: &str = "
 ";
 
 /// What each version added.
-const SCHEMAS: [(i64, &str); 7] = [
+const SCHEMAS: [(i64, &str); 8] = [
     (1, MIRROR),
     (2, history::SCHEMA),
     (2, audit::SCHEMA),
@@ -31,6 +31,7 @@ const SCHEMAS: [(i64, &str); 7] = [
     (4, commands::SCHEMA),
     (5, past::SCHEMA),
     (6, learnt::SCHEMA),
+    (7, learnt::BEGAN),
 ];
 
 pub(super) struct Tables {
@@ -124,9 +125,16 @@ impl Tables {
         self.commit(|transaction| past::write(transaction, rows))
     }
 
-    /// Writes down what accounts learnt, in one commit.
-    pub(super) fn learn(&mut self, learnt: &[guard::fraud::Learnt]) -> Result<(), String> {
+    /// Writes down what accounts learnt, and since when calls are watched, in one commit.
+    pub(super) fn learn(
+        &mut self,
+        learnt: &[guard::fraud::Learnt],
+        began: Option<Time>,
+    ) -> Result<(), String> {
         self.commit(|transaction| {
+            if let Some(began) = began {
+                learnt::put_began(transaction, began)?;
+            }
             learnt.iter().try_for_each(|learnt| learnt::put(transaction, learnt))?;
             learnt::prune(transaction)
         })
@@ -215,6 +223,7 @@ fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {
     kept.names = names::read(connection, &mut kept.unreadable)?;
     kept.past = past::read(connection, &mut kept.unreadable)?;
     kept.learnt = learnt::read(connection, &mut kept.unreadable)?;
+    kept.calls_watched_since = learnt::read_began(connection)?;
     let mut statement = connection.prepare("SELECT pattern FROM patterns")?;
     for pattern in statement.query_map([], |row| row.get::<_, String>(0))? {
         match DomainPattern::new(&pattern?) {

@@ -35,6 +35,11 @@ fn end_all(switch: &SimSwitch) {
     effects.events.iter().for_each(|event| _ = switch.emit(event));
 }
 
+/// What the first account has spent.
+fn spent(view: &Value) -> f64 {
+    view["accounts"][0]["costDay"].as_f64().unwrap_or_default()
+}
+
 /// How often a rule fired.
 fn fired(view: &Value, rule: &str) -> u64 {
     let rules = view["rules"].as_array().unwrap();
@@ -87,6 +92,25 @@ fn a_switch_that_does_not_block_is_told_of() {
     call(&stage, &switch, "00882161234567");
     let line = daemon.log.wait_for("could not be blocked");
     assert!(line.contains("no reply") && line.contains("+OK"), "{line}");
+}
+
+#[test]
+fn a_call_that_the_switch_does_not_end_is_told_of_and_asked_for_again() {
+    let stage = Stage::new();
+    let switch = stage.switch();
+    switch.set_api("uuid_kill", "-ERR busy\n");
+    let daemon = stage.start("fraud.on_premium = [\"hang-up\"]");
+    daemon.wait_for_switch();
+    call(&stage, &switch, "00882161234567");
+    let line = daemon.log.wait_for("could not hang up");
+    assert!(line.contains("busy") && line.contains("+OK"), "{line}");
+    daemon.log.wait_for("call-not-ended");
+    // Its end was missed, as far as the switch knows.
+    switch.set_api("uuid_kill", "-ERR No such channel!\n");
+    daemon.log.wait_for("has ended by itself");
+    eventually("the call is forgotten", || daemon.http.get("/security/fraud")["accounts"][0]["running"] == 0);
+    let asked = commands(&switch).iter().filter(|line| line.contains("uuid_kill")).count();
+    assert!(asked >= 2, "{asked}");
 }
 
 #[test]
@@ -143,11 +167,15 @@ fn learning_and_a_dry_run_end_nothing() {
 fn what_an_account_learnt_survives_a_restart() {
     let stage = Stage::new();
     let switch = stage.switch();
-    let lines = "fraud.home_country = \"DE\"\nfraud.history = \"0s\"";
+    let table = stage.file("prices.csv", "prefix,name,class,cost\n44,Britain,,60000\n");
+    let lines = &format!(
+        "fraud.home_country = \"DE\"\nfraud.history = \"0s\"\nfraud.table_file = {table:?}\nfraud.account_cost_day = 0"
+    );
     let mut daemon = stage.start(lines);
     daemon.wait_for_switch();
     call(&stage, &switch, "00442079460123");
     eventually("the country is new", || fired(&daemon.http.get("/security/fraud"), "fraud-new-country") == 1);
+    eventually("it costs", || spent(&daemon.http.get("/security/fraud")) > 1000.0);
     end_all(&switch);
     eventually("the call is over", || live(&daemon.http.get("/security/fraud")) == Some(0));
     daemon.terminate();
@@ -155,10 +183,12 @@ fn what_an_account_learnt_survives_a_restart() {
     daemon.wait_for_switch();
     let countries = daemon.http.get("/security/fraud")["accounts"][0]["countries"].clone();
     assert_eq!((&countries[0]["country"], &countries[0]["calls"]), (&"GB".into(), &1.into()));
+    let view = daemon.http.get("/security/fraud");
+    assert!(spent(&view) > 1000.0 && view["tenants"][0]["costDay"].as_f64().unwrap() > 1000.0, "{view}");
     call(&stage, &switch, "00442079460124");
     call(&stage, &switch, "0033123456789");
     eventually("France is new", || fired(&daemon.http.get("/security/fraud"), "fraud-new-country") == 1);
-    assert_eq!(daemon.http.get("/security/fraud")["accounts"][0]["calls"], 2);
+    assert_eq!(daemon.http.get("/security/fraud")["accounts"][0]["calls"], 3, "one of them before");
 }
 
 /// The first account's toll calls that run.

@@ -65,7 +65,7 @@ pub(super) const FRAUD: Section = Section {
             "fraud.history",
             "",
             cap(|c| &mut c.fraud.history),
-            "How long an account must have been calling before a country can be new to it.",
+            "How long log-ins must have been watched before a country can be new to an account.",
         ),
         Setting::new(
             "fraud.call_rate",
@@ -152,7 +152,13 @@ pub(super) const FRAUD: Section = Section {
         Setting::new("fraud.on_concurrent", "", actions(|c| &mut c.fraud.on_concurrent), "More calls at a time than fraud.concurrent_calls."),
         Setting::new("fraud.on_sequential", "", actions(|c| &mut c.fraud.on_sequential), "More calls in a row than fraud.sequential_calls."),
         Setting::new("fraud.on_duration", "", actions(|c| &mut c.fraud.on_duration), "Longer calls than one of the three durations."),
-        Setting::new("fraud.on_cost", "", actions(|c| &mut c.fraud.on_cost), "More spent than one of the four costs."),
+        Setting::new("fraud.on_cost", "", actions(|c| &mut c.fraud.on_cost), "More spent by an account than one of its two costs."),
+        Setting::new(
+            "fraud.on_tenant_cost",
+            "",
+            actions(|c| &mut c.fraud.on_tenant_cost),
+            "More spent by all accounts of a domain than one of its two costs; told once, and what else is done hits only those that spent most.",
+        ),
         Setting::new("fraud.on_off_hours", "", actions(|c| &mut c.fraud.on_off_hours), "A toll call outside fraud.hours."),
         Setting::new(
             "fraud.block_command",

@@ -247,6 +247,7 @@ const NEW: &[Row] = &[
     row!(fraud.on_sequential, "", r#"["hang-up", "ban"]"#, "", r#"["hang-up", "ban"]"#),
     row!(fraud.on_duration, "", r#"["hang-up", "ban"]"#, "", r#"["hang-up", "ban"]"#),
     row!(fraud.on_cost, "", r#"["hang-up", "ban"]"#, "", r#"["hang-up", "ban"]"#),
+    row!(fraud.on_tenant_cost, "", r#"["hang-up", "ban"]"#, "", r#"["hang-up", "ban"]"#),
     row!(fraud.on_off_hours, "", r#"["hang-up", "ban"]"#, "", r#"["hang-up", "ban"]"#),
     row!(fraud.block_command, "", r#""api lua b.lua {user}""#, "", r#""api lua b.lua {user}""#),
     row!(fraud.ban_duration, "", r#""2m""#, "", "120s"),

@@ -66,6 +66,8 @@ pub struct Remembered {
     pub past: past::Kept,
     /// What accounts learnt of calls.
     pub learnt: Vec<Learnt>,
+    /// Since when calls are watched.
+    pub calls_watched_since: Option<Time>,
 }
 
 impl Remembered {

@@ -213,7 +213,8 @@ pub(super) fn remembered(path: &Path) -> rusqlite::Result<Remembered> {
     }
     let mut unreadable = 0;
     let past = past::read(&connection, &mut unreadable)?;
-    Ok(Remembered { past, learnt: learnt::read(&connection, &mut unreadable)? })
+    let learnt = learnt::read(&connection, &mut unreadable)?;
+    Ok(Remembered { past, learnt, calls_watched_since: learnt::read_began(&connection)? })
 }
 
 fn read_all(connection: &Connection) -> rusqlite::Result<Kept> {

@@ -1,3 +1,5 @@
+//! Dialled numbers of several countries, the operator's table, and whatever else a caller may dial.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! The daemon's trail: what reaches the audit of commands, and what happens when it cannot be written.
+
 use super::*;
 use broker::audit::{Asked, Done, Entry, Verdict};
 use tempfile::TempDir;

@@ -3,6 +3,7 @@
 use super::ending::Ending;
 use super::policy::Actions;
 use super::{From, Start, State};
+use crate::observation::Evidence;
 use crate::source::Source;
 use crate::time::Time;
 use std::time::Duration;
@@ -83,9 +84,10 @@ impl Live {
         self.charged = self.seconds(now);
     }
 
-    /// What of these may be done: nobody is blocked or banned for a call that he did not make for sure.
+    /// What of these may be done: nobody is blocked or banned for a call that he did not make for sure, nor for one that anybody can have
+    /// sent in his address's name.
     pub(super) fn may(&self, actions: Actions) -> Actions {
-        let is_blamed = self.is_blamed;
+        let is_blamed = self.is_blamed && self.from.evidence > Evidence::Forgeable;
         Actions { block: actions.block && is_blamed, ban: actions.ban && is_blamed, ..actions }
     }
 

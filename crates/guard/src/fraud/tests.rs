@@ -8,6 +8,7 @@ use std::time::Duration;
 use toll::{Dialling, Plan, Table};
 
 mod ending;
+mod forged;
 mod kept;
 mod legs;
 mod stock;
